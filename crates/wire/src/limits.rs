@@ -1,0 +1,67 @@
+//! Every limit of the protocol, with its reason. A limit that is part of the rules a genesis names is marked
+//! (rules 1); the others are this node's own patience and may change.
+
+/// Longest text of one message, in bytes: a page of code, not a file; larger things are files. (rules 1)
+pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Longest sealed body: the text, what stands around it and the padding of its bucket. (rules 1)
+pub const MAX_BODY_BYTES: usize = 80 * 1024;
+/// Longest header of a data entry: fixed fields and 16 control heads. (rules 1)
+pub const MAX_DATA_HEADER_BYTES: usize = 1024;
+/// Longest control entry: a rekey for 512 members with four cards each. (rules 1)
+pub const MAX_CONTROL_BYTES: usize = 384 * 1024;
+/// Most parents of a control entry; more are merged by a note first. (rules 1)
+pub const MAX_PARENTS: usize = 16;
+/// Most live members of a room. (rules 1)
+pub const MAX_MEMBERS: usize = 512;
+/// Most open tickets of a room. (rules 1)
+pub const MAX_OPEN_TICKETS: usize = 64;
+/// Most control entries by one who is not an owner. (rules 1)
+pub const MAX_CONTROL_PER_MEMBER: usize = 256;
+/// Most unsuperseded cards of one identity keys are sealed to. (rules 1)
+pub const MAX_CARDS: usize = 4;
+/// Most tips of one chain before it is refused: a clone or two is an accident, nine are an attack. (rules 1)
+pub const MAX_TIPS: usize = 8;
+/// Most seals or wraps in one control entry: every member's cards and every ticket. (rules 1)
+pub const MAX_SEALS: usize = MAX_MEMBERS * MAX_CARDS + MAX_OPEN_TICKETS;
+
+/// Most memberships, or branches of chains, one entry puts out: a machine cloned or restored now and then has a
+/// few, and whoever makes more of them to escape a removal is still cut at the farthest of these. (rules 1)
+pub const MAX_CHAINS_CUT: usize = 512;
+/// Most keys one entry wants. (rules 1)
+pub const MAX_WANTED_KEYS: usize = 64;
+
+/// Messages after which the next sealer makes a new key: whoever gets one key reads that much. (rules 1)
+pub const MAX_ENTRIES_PER_KEY: u64 = 10_000;
+/// How long a key is sealed under before the next sealer makes a new one, in milliseconds. (rules 1)
+pub const MAX_KEY_AGE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Control entries that wait for parents, per room: enough for an unlucky order, too few to fill memory.
+pub const MAX_WAITING_CONTROL: usize = 512;
+/// Longest frame: one full batch and its overhead, or one largest control entry.
+pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
+/// Most entries of one batch.
+pub const MAX_BATCH_ENTRIES: usize = 256;
+/// Bytes after which a batch is closed; one entry, even the largest control entry, may go beyond it.
+pub const BATCH_BYTES: usize = 512 * 1024;
+/// Wanted ranges a link may have outstanding: enough to hide a round trip, and the credit given to the peer.
+pub const MAX_OUTSTANDING_WANTS: usize = 4;
+/// Entries pushed to a peer that it has not yet acknowledged; beyond it the peer is told heads and pulls.
+pub const MAX_UNACKED_PUSHES: usize = 256;
+/// Chains named in one frame of heads.
+pub const MAX_HEADS_PER_FRAME: usize = 512;
+/// Chains of a room that are followed: every member with several cards, and late tickets' joins.
+pub const MAX_CHAINS: usize = 8192;
+/// Control ids in one frame of heads, in one want, or named as already held.
+pub const MAX_CONTROL_IDS: usize = 256;
+/// Longest ticket text, in characters: it must survive a chat line.
+pub const MAX_TICKET_CHARS: usize = 320;
+/// Most endpoints of a ticket.
+pub const MAX_TICKET_ENDPOINTS: usize = 3;
+/// Most addresses of one endpoint of a ticket.
+pub const MAX_TICKET_ADDRESSES: usize = 4;
+/// Longest sealed signal, in bytes: a nick, a directory name, a summary.
+pub const MAX_SIGNAL_BYTES: usize = 2048;
+/// Sessions' signals remembered per room.
+pub const MAX_SIGNALS: usize = 2048;
+/// How long an absent session counts as present, in seconds.
+pub const LEASE_SECONDS: u64 = 90;
