@@ -1,0 +1,590 @@
+//! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
+//! out effects in order; a `Persist` is durable before anything after it is done.
+
+mod view;
+
+use std::net::SocketAddr;
+
+use parlor_wire::control::Role;
+use parlor_wire::frame::Refusal;
+use parlor_wire::ticket::{Endpoint, TicketText};
+use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
+
+use crate::persist::{Loaded, Op, Query, Table};
+use crate::text::clean::CleanText;
+use crate::text::inject::Budget;
+pub use view::{AskingView, PeerView, PersonView, RoomStanding, RoomView, TicketView, WantedLink};
+
+/// One stream to one peer about one room. Given by the driver, never reused.
+pub type LinkId = u64;
+/// One command. Given by the driver.
+pub type RequestId = u64;
+/// One load. Given by the engine.
+pub type LoadToken = u64;
+/// One local connection that may hold a take. Given by the driver.
+pub type HolderId = u64;
+
+/// The two clocks, both given by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Wall clock, milliseconds since 1970; may jump, never decides authority.
+    pub wall_ms: TimeMs,
+    /// Monotonic clock, milliseconds since anything.
+    pub mono_ms: u64,
+}
+
+/// Who a message is by, as the writing node saw it. A label, not a boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Author {
+    /// A person at a terminal.
+    Human,
+    /// An agent in a known session.
+    Agent,
+    /// Anything else.
+    Program,
+}
+
+/// How urgent a message is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Counted, never injected.
+    Low,
+    /// At the next prompt.
+    #[default]
+    Normal,
+    /// Between tools.
+    Now,
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody here wants something.
+    Command {
+        /// For the reply.
+        request: RequestId,
+        /// What.
+        command: Command,
+    },
+    /// A stream to a peer is open; `room` is set where this side dialled.
+    LinkUp {
+        /// The stream.
+        link: LinkId,
+        /// Who is at the other end, authenticated by the carrier.
+        peer: PeerId,
+        /// Which room it was opened for, by this side.
+        room: Option<RoomId>,
+    },
+    /// A frame came in, without its length.
+    Frame {
+        /// On which link.
+        link: LinkId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// The stream is gone.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// The answer to a load; `None` when the store could not.
+    Loaded {
+        /// Which load.
+        token: LoadToken,
+        /// What it found.
+        loaded: Option<Loaded>,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What the engine wants done, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write these in one transaction, durably, before doing anything after this.
+    Persist(Vec<Op>),
+    /// Send a frame (without its length).
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Close a link.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// Ask the store; answer with `Event::Loaded`.
+    Load {
+        /// For the answer.
+        token: LoadToken,
+        /// What.
+        query: Query,
+    },
+    /// Answer a command.
+    Reply {
+        /// Which.
+        request: RequestId,
+        /// With what.
+        outcome: Result<Outcome, Failure>,
+    },
+    /// Messages arrived, in this order: for followers, transcripts and waiting agents.
+    Arrived(Vec<MessageView>),
+    /// The set of links the engine wants may have changed: see `Engine::wanted_links`.
+    LinksChanged,
+    /// Something for the log; holds no body, key or ticket.
+    Note(String),
+}
+
+/// What somebody here wants.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A new room, its first key and its first ticket. → `Outcome::Started`
+    Start {
+        /// Its name.
+        name: String,
+        /// When its first ticket expires.
+        expires: Option<TimeMs>,
+        /// Where this node can be reached.
+        endpoints: Vec<Endpoint>,
+    },
+    /// A room to be joined. Answered when saved. → `Outcome::Joined`
+    Join {
+        /// By this ticket.
+        ticket: TicketText,
+        /// How long to wait for the join itself before answering.
+        wait_ms: u64,
+    },
+    /// A ticket: an own one of the usual terms that is open and lasts a day, unless `terms` ask for a new one.
+    /// → `Outcome::Invited`
+    Invite {
+        /// Of which room.
+        room: RoomId,
+        /// Makes a new one of these terms.
+        terms: Option<Terms>,
+        /// When a new one of the usual terms expires.
+        default_expires: TimeMs,
+        /// Where this node, and others it knows, can be reached.
+        endpoints: Vec<Endpoint>,
+    },
+    /// Closes a ticket. → `Outcome::Done`
+    CloseTicket {
+        /// Of which room.
+        room: RoomId,
+        /// Which.
+        ticket: EntryId,
+    },
+    /// Lets in somebody who asked. → `Outcome::Done`
+    Approve {
+        /// To which room.
+        room: RoomId,
+        /// Whom.
+        peer: PeerId,
+    },
+    /// Puts somebody out, and closes all open tickets but these. → `Outcome::Removed`
+    Remove {
+        /// Of which room.
+        room: RoomId,
+        /// Whom.
+        peer: PeerId,
+        /// Tickets that stay open.
+        keep: Vec<EntryId>,
+    },
+    /// Gives somebody a role; an owner is made for good. → `Outcome::Done`
+    SetRole {
+        /// In which room.
+        room: RoomId,
+        /// Whom.
+        peer: PeerId,
+        /// Which.
+        role: Role,
+    },
+    /// Goes out of a room. → `Outcome::Done`
+    Leave {
+        /// Of which.
+        room: RoomId,
+        /// The last owner says so.
+        abandon: bool,
+    },
+    /// What a room calls itself. → `Outcome::Done`
+    Rename {
+        /// Which.
+        room: RoomId,
+        /// The name.
+        name: String,
+    },
+    /// A new key for a room. → `Outcome::Done`
+    Rekey {
+        /// Of which.
+        room: RoomId,
+    },
+    /// A message. → `Outcome::Sent`
+    Send(Send),
+    /// Which messages are the newest, oldest first. → `Outcome::Listed`
+    Log {
+        /// Of which room.
+        room: RoomId,
+        /// Not older.
+        since_ms: TimeMs,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Messages by a range of ids. → `Outcome::Messages`
+    Messages {
+        /// Of which room; absent: any.
+        room: Option<RoomId>,
+        /// Lowest id.
+        low: EntryId,
+        /// Highest id.
+        high: EntryId,
+    },
+    /// Unread messages as text, leased to a holder until committed or released. → `Outcome::Taken`
+    Take(Take),
+    /// What was taken under this token has been written out. → `Outcome::Done`
+    Commit {
+        /// The token.
+        token: u64,
+    },
+    /// The holder is gone; its takes are void. → no reply
+    Release {
+        /// Which.
+        holder: HolderId,
+    },
+    /// How much is unread. → `Outcome::Unread`
+    Unread {
+        /// For which session.
+        session: String,
+        /// In which rooms.
+        rooms: Vec<TakeRoom>,
+    },
+    /// What has arrived up to a number has been read by this reader. → `Outcome::Done`
+    MarkRead {
+        /// Which reader: a session.
+        session: String,
+        /// In which room.
+        room: RoomId,
+        /// The last arrival that was read.
+        upto: u64,
+    },
+    /// What this identity calls itself. → `Outcome::Done`
+    SetNick(String),
+    /// What this node calls a room. → `Outcome::Done`
+    SetAlias {
+        /// Which room.
+        room: RoomId,
+        /// The name; absent: its own.
+        alias: Option<String>,
+    },
+    /// What this identity calls a peer. → `Outcome::Done`
+    SetPetname {
+        /// Whom.
+        peer: PeerId,
+        /// The name; absent: its own nick again.
+        name: Option<String>,
+    },
+    /// A person has compared the safety number with this peer. → `Outcome::Done`
+    SetVerified {
+        /// With whom.
+        peer: PeerId,
+    },
+    /// Writes a small record of the node's own. → `Outcome::Done`
+    PutRecord {
+        /// Where.
+        table: Table,
+        /// Under which key.
+        key: Vec<u8>,
+        /// The record; absent: forget it.
+        value: Option<Vec<u8>>,
+    },
+    /// Presence of a session of this node, told to the peers of a room. → no reply
+    Announce {
+        /// Which room.
+        room: RoomId,
+        /// Which session, as a random handle.
+        session: Salt,
+        /// What it says; absent: it ended.
+        presence: Option<Presence>,
+    },
+    /// Where peers were last reached, learned by the carrier. → no reply
+    Learned {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        addresses: Vec<SocketAddr>,
+    },
+}
+
+/// What a new ticket allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// When it expires.
+    pub expires: TimeMs,
+    /// How many may come by it; absent: any number.
+    pub uses: Option<u32>,
+    /// What it makes them: reader or member.
+    pub role: Role,
+    /// Whether an owner has to let each of them in.
+    pub approve: bool,
+}
+
+/// A message to send.
+#[derive(Debug, Clone)]
+pub struct Send {
+    /// To which room.
+    pub room: RoomId,
+    /// What.
+    pub text: String,
+    /// A retry with the same one is the same message.
+    pub request_id: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// By whom.
+    pub author: Author,
+    /// The reader that wrote it, as `Take::session` names it: its own words are never unread to it.
+    pub origin: Option<String>,
+    /// What others see of the session it was written in.
+    pub label: Option<String>,
+    /// How long to wait for peers' acknowledgements after it is durable.
+    pub wait_ms: u64,
+}
+
+/// A room a session hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeRoom {
+    /// The room.
+    pub room: RoomId,
+    /// The arrival number at which it was bound.
+    pub bound_at: u64,
+}
+
+/// Unread messages wanted.
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// Who holds them until they are committed.
+    pub holder: HolderId,
+    /// For which session.
+    pub session: String,
+    /// Of which rooms, the default first.
+    pub rooms: Vec<TakeRoom>,
+    /// How much.
+    pub budget: Budget,
+}
+
+/// What a session says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// Its label: mostly the directory's name.
+    pub label: String,
+    /// The agent program.
+    pub program: String,
+    /// What it is doing, in one line.
+    pub summary: Option<String>,
+}
+
+/// How a command ended well.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// A room was started.
+    Started(Invited),
+    /// A room is joined, or saved.
+    Joined {
+        /// Which.
+        room: RoomId,
+        /// It was already.
+        already: bool,
+    },
+    /// A ticket.
+    Invited(Invited),
+    /// Somebody was put out.
+    Removed {
+        /// The tickets that were closed with it.
+        closed: Vec<EntryId>,
+    },
+    /// A message is durable.
+    Sent(Sent),
+    /// Messages.
+    Messages(Vec<MessageView>),
+    /// Which messages there are; each is asked for by its id.
+    Listed(Vec<EntryId>),
+    /// Unread messages as text.
+    Taken(Taken),
+    /// Unread counts, for the rooms asked.
+    Unread(Vec<(RoomId, u64)>),
+}
+
+/// A ticket.
+#[derive(Debug, Clone)]
+pub struct Invited {
+    /// Of which room.
+    pub room: RoomId,
+    /// Its entry.
+    pub id: EntryId,
+    /// Its text.
+    pub text: String,
+    /// When it expires.
+    pub expires: Option<TimeMs>,
+    /// How many may join by it.
+    pub uses: Option<u32>,
+    /// The role it gives.
+    pub role: Role,
+    /// Whether an owner has to let each of them in.
+    pub approve: bool,
+}
+
+/// A durable message.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// Of which room.
+    pub room: RoomId,
+    /// It.
+    pub id: EntryId,
+    /// Other members whose node has acknowledged it.
+    pub reached: u64,
+    /// Other members.
+    pub of: u64,
+    /// What its author should know.
+    pub warnings: Vec<String>,
+}
+
+/// Unread messages as text.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The text; empty when there is nothing to give.
+    pub text: String,
+    /// To commit; absent when there is nothing to commit.
+    pub token: Option<u64>,
+    /// How many messages are in the text.
+    pub messages: u64,
+    /// How many more are unread.
+    pub more: u64,
+}
+
+/// A message as this node's surfaces see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageView {
+    /// Its room.
+    pub room: RoomId,
+    /// It.
+    pub id: EntryId,
+    /// By which identity.
+    pub peer: PeerId,
+    /// What its author is called here.
+    pub name: CleanText,
+    /// The label of the session it was written in.
+    pub session: Option<CleanText>,
+    /// By whom.
+    pub author: Author,
+    /// When, by the author's clock.
+    pub time_ms: TimeMs,
+    /// Its place in the order people see.
+    pub sort_ms: TimeMs,
+    /// Its place in this node's order of arrival.
+    pub arrival: u64,
+    /// How urgent.
+    pub priority: Priority,
+    /// What it says.
+    pub text: CleanText,
+    /// Whether this identity wrote it.
+    pub own: bool,
+    /// Whether it is of a kind this version does not know.
+    pub newer: bool,
+}
+
+/// How a command failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// No such room here.
+    #[error("this node has no such room")]
+    NoSuchRoom,
+    /// The room is not joined yet.
+    #[error("the room is saved but not joined yet")]
+    NotJoined,
+    /// The room needs a newer Parlor.
+    #[error("{0}")]
+    Frozen(String),
+    /// The join was refused.
+    #[error("{}", refusal_words(.0))]
+    Refused(Refusal),
+    /// Only owners may.
+    #[error("only an owner of the room may do that")]
+    OwnersOnly,
+    /// Nobody puts out or lowers an owner.
+    #[error("that is an owner of the room, and nobody puts out an owner")]
+    OwnersStay,
+    /// No such person.
+    #[error("nobody of that name is in the room, or asks to be let in")]
+    NoSuchPerson,
+    /// No such ticket.
+    #[error("the room has no such ticket")]
+    NoSuchTicket,
+    /// The last owner would leave the others without one.
+    #[error("you are the room's last owner: without one nobody can be let in or put out any more")]
+    LastOwner,
+    /// This identity has left.
+    #[error("you have left the room")]
+    Left,
+    /// An owner has put this identity out.
+    #[error("an owner has put you out of the room")]
+    PutOut,
+    /// Readers do not write.
+    #[error("a reader of the room does not write in it")]
+    ReadersDoNotWrite,
+    /// Too long.
+    #[error("the text is {0} bytes long and the limit is {1}")]
+    TooLong(usize, usize),
+    /// Nothing in it.
+    #[error("the text is empty")]
+    Empty,
+    /// The request id was used for something else.
+    #[error("this request id stood for another message already")]
+    RequestReused,
+    /// No key to seal under that this node can open.
+    #[error("no key of the room has reached this node yet")]
+    NoKey,
+    /// The ticket has expired by this node's clock.
+    #[error("the ticket has expired")]
+    TicketExpired,
+    /// A limit of the room.
+    #[error("the room's limit is reached: {0}")]
+    Limit(&'static str),
+    /// The token holds nothing (any more).
+    #[error("nothing is held under that token")]
+    NoSuchTake,
+    /// The store could not read.
+    #[error("the store could not be read")]
+    Store,
+    /// Nobody here is this peer.
+    #[error("this node knows no such peer")]
+    NoSuchPeer,
+    /// It is this identity itself.
+    #[error("that is you")]
+    OwnPeer,
+    /// Nothing of the name can be seen.
+    #[error("a name has 1 to 32 characters that can be seen")]
+    NoName,
+    /// The petname is another's, or looks like it: a petname names one identity.
+    #[error("you call {} “{petname}” already, and a petname names one peer", .peer.short())]
+    PetnameTaken {
+        /// Whose.
+        peer: PeerId,
+        /// As it is written there.
+        petname: String,
+    },
+}
+
+/// A refusal in words.
+pub fn refusal_words(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotEntitled => "the other side does not know this ticket, or no longer carries the room",
+        Refusal::TicketClosed => "the ticket has been closed",
+        Refusal::TicketExpired => "the ticket has expired",
+        Refusal::TicketSpent => "all uses of the ticket are spent",
+        Refusal::Version => "the other side speaks another version of the protocol",
+        Refusal::Busy => "the other side is busy",
+    }
+}

@@ -1,0 +1,420 @@
+//! What sessions have been given: cursors by arrival number, takes that are leased until they are committed, and
+//! the reading of unread messages into an injection. Must not move a cursor before a commit.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use parlor_wire::{Data, RoomId};
+
+use super::api::{
+    Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
+};
+use super::{Engine, Pending};
+use crate::persist::{DataRow, Loaded, Op, Query, Table};
+use crate::room::record::CursorRecord;
+use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
+
+/// How many messages back a new session is told.
+const EARLIER_MESSAGES: usize = 20;
+/// How many unread messages are read at once; more are announced.
+const TAKE_ROWS: u32 = 128;
+/// Most cursors kept; those that moved longest ago are forgotten first.
+const MAX_CURSORS: usize = 4096;
+
+/// Cursors and takes.
+pub(super) struct Deliveries {
+    cursors: BTreeMap<(RoomId, String), CursorRecord>,
+    held: BTreeMap<u64, Held>,
+    next_token: u64,
+}
+
+/// What one take leases.
+struct Held {
+    holder: HolderId,
+    session: String,
+    /// By room: the arrival number up to which the text gives.
+    upto: Vec<(RoomId, u64)>,
+}
+
+/// A take in progress: its rooms are read one by one.
+pub(super) struct TakeJob {
+    request: RequestId,
+    take: Take,
+    token: u64,
+    rest: VecDeque<TakeRoom>,
+    read: Vec<RoomRead>,
+}
+
+/// What is read of one room for one take.
+struct RoomRead {
+    room: RoomId,
+    /// The session has no cursor here yet: it is told what was before it, once.
+    fresh: bool,
+    bound_at: u64,
+    /// Where the room stood when the take began; what arrives later waits for the next.
+    head: u64,
+    /// Messages to give, oldest first.
+    views: Vec<MessageView>,
+    /// Messages of low priority among what was read.
+    low: u64,
+    /// The arrival number up to which everything was read.
+    read_upto: u64,
+    /// With `fresh`: how many there are since the binding. Else: how many there are beyond `read_upto`.
+    counted: u64,
+}
+
+/// A count in progress.
+pub(super) struct UnreadJob {
+    request: RequestId,
+    session: String,
+    rest: VecDeque<TakeRoom>,
+    counted: Vec<(RoomId, u64)>,
+}
+
+impl Deliveries {
+    pub(super) fn new(first_token: u64) -> Self {
+        Self { cursors: BTreeMap::new(), held: BTreeMap::new(), next_token: first_token }
+    }
+
+    pub(super) fn restore_cursor(&mut self, key: &[u8], value: &[u8]) {
+        let Some((room, session)) = key.split_at_checked(32) else { return };
+        let (Ok(room), Ok(session)) = (RoomId::try_from(room), String::from_utf8(session.to_vec())) else {
+            return;
+        };
+        self.cursors.insert((room, session), minicbor::decode(value).unwrap_or_default());
+    }
+
+    pub(super) fn takes(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn cursors(&self) -> usize {
+        self.cursors.len()
+    }
+
+    fn cursor(&self, room: RoomId, session: &str) -> Option<u64> {
+        self.cursors.get(&(room, session.to_owned())).map(|cursor| cursor.upto)
+    }
+
+    fn set(&mut self, room: RoomId, session: &str, upto: u64, now_ms: u64, ops: &mut Vec<Op>) {
+        let record = CursorRecord { upto, moved: now_ms };
+        let key = [&room.0[..], session.as_bytes()].concat();
+        ops.push(Op::Put { table: Table::Cursor, key, value: parlor_wire::cbor::encode(&record) });
+        self.cursors.insert((room, session.to_owned()), record);
+        if self.cursors.len() > MAX_CURSORS {
+            let oldest =
+                self.cursors.iter().min_by_key(|(_, cursor)| cursor.moved).map(|(key, _)| key.clone());
+            if let Some((room, session)) = oldest {
+                ops.push(Op::Delete {
+                    table: Table::Cursor,
+                    key: [&room.0[..], session.as_bytes()].concat(),
+                });
+                self.cursors.remove(&(room, session));
+            }
+        }
+    }
+
+    /// A session that had read everything has also read what it has just written itself: its cursor moves on,
+    /// so that a session that only writes never has to look past its own words.
+    pub(super) fn wrote(&mut self, room: RoomId, session: Option<&str>, arrival: u64, ops: &mut Vec<Op>) {
+        let Some(session) = session else { return };
+        let taken = self.held.values().any(|held| held.session == session);
+        if !taken && self.cursor(room, session).is_some_and(|upto| upto + 1 == arrival) {
+            let moved = self.cursors.get(&(room, session.to_owned())).map_or(0, |cursor| cursor.moved);
+            self.set(room, session, arrival, moved, ops);
+        }
+    }
+}
+
+impl Engine {
+    /// Begins a take. A session has one at a time; another caller meanwhile is given nothing.
+    pub(super) fn take(&mut self, request: RequestId, take: Take) {
+        let busy = self.deliveries.held.values().any(|held| held.session == take.session);
+        if busy {
+            self.reply(request, Ok(Outcome::Taken(nothing())));
+            return;
+        }
+        let token = self.deliveries.next_token;
+        self.deliveries.next_token += 1;
+        let held = Held { holder: take.holder, session: take.session.clone(), upto: Vec::new() };
+        self.deliveries.held.insert(token, held);
+        let rest = take.rooms.iter().cloned().collect();
+        self.take_next(TakeJob { request, take, token, rest, read: Vec::new() });
+    }
+
+    fn take_next(&mut self, mut job: TakeJob) {
+        while let Some(next) = job.rest.front().cloned() {
+            let Some(held) = self.rooms.get(&next.room) else {
+                job.rest.pop_front();
+                continue;
+            };
+            let cursor = self.deliveries.cursor(next.room, &job.take.session);
+            let read = RoomRead {
+                room: next.room,
+                fresh: cursor.is_none(),
+                bound_at: next.bound_at,
+                head: held.arrivals,
+                views: Vec::new(),
+                low: 0,
+                read_upto: cursor.unwrap_or(next.bound_at),
+                counted: 0,
+            };
+            let (fresh, idle) = (read.fresh, read.head <= read.read_upto);
+            job.read.push(read);
+            if !idle {
+                return if fresh { self.take_count(job) } else { self.take_unread(job) };
+            }
+            job.rest.pop_front();
+        }
+        self.take_done(job);
+    }
+
+    /// Counts what a session has not been given after where it was read up to.
+    fn take_count(&mut self, job: TakeJob) {
+        let Some(read) = job.read.last() else { return };
+        let query = Query::CountArrivals {
+            room: read.room,
+            after: read.read_upto,
+            except_origin: Some(job.take.session.clone()),
+            without_history: true,
+        };
+        self.load(query, Pending::Take(Box::new(job)));
+    }
+
+    fn take_unread(&mut self, job: TakeJob) {
+        let Some(read) = job.read.last() else { return };
+        let query = Query::Arrivals {
+            room: read.room,
+            after: read.read_upto,
+            limit: TAKE_ROWS,
+            except_origin: Some(job.take.session.clone()),
+            without_history: true,
+        };
+        self.load(query, Pending::Take(Box::new(job)));
+    }
+
+    /// A new session is told of a day back, counted by what had arrived here and not by anybody's stamps.
+    fn take_earlier(&mut self, mut job: TakeJob) {
+        let now = self.now.wall_ms;
+        let Some(read) = job.read.last_mut() else { return };
+        let day = self.rooms.get(&read.room).map_or(0, |held| held.local.a_day_ago(read.head, now));
+        read.read_upto = read.bound_at.max(day);
+        if read.counted <= u64::from(TAKE_ROWS) {
+            return self.take_unread(job);
+        }
+        let except_origin = Some(job.take.session.clone());
+        let query = Query::LastArrivals { room: read.room, limit: TAKE_ROWS, except_origin };
+        self.load(query, Pending::Take(Box::new(job)));
+    }
+
+    pub(super) fn take_loaded(&mut self, mut job: TakeJob, loaded: Option<Loaded>) {
+        if !self.deliveries.held.contains_key(&job.token) {
+            // The holder is gone.
+            return self.reply(job.request, Ok(Outcome::Taken(nothing())));
+        }
+        let Some(read) = job.read.last_mut() else { return };
+        match loaded {
+            Some(Loaded::Rows(rows)) => self.take_rows(job, rows),
+            Some(Loaded::Count(count)) => {
+                read.counted = count;
+                if read.fresh && count > 0 {
+                    return self.take_earlier(job);
+                }
+                job.rest.pop_front();
+                self.take_next(job);
+            }
+            _ => {
+                self.deliveries.held.remove(&job.token);
+                self.reply(job.request, Err(Failure::Store));
+            }
+        }
+    }
+
+    fn take_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
+        let full = rows.len() as u32 >= TAKE_ROWS;
+        let Some(read) = job.read.last_mut() else { return };
+        let (head, after, fresh) = (read.head, read.read_upto, read.fresh);
+        let last = rows.last().and_then(|row| row.arrival).unwrap_or(head);
+        let within = |row: &&DataRow| {
+            row.arrival.is_some_and(|at| at > after && at <= head) && !(fresh && row.history)
+        };
+        let views: Vec<MessageView> =
+            rows.iter().filter(within).filter_map(|row| self.open_view(row)).collect();
+        let (low, mut views): (Vec<_>, Vec<_>) =
+            views.into_iter().partition(|view| view.priority == Priority::Low);
+        read.low += low.len() as u64;
+        if fresh {
+            views.drain(..views.len().saturating_sub(EARLIER_MESSAGES));
+            read.views = views;
+        } else {
+            read.views.extend(views);
+            read.read_upto = if full { last.min(head) } else { head };
+            if full && last < head {
+                // Of low messages alone nobody is told at length: what lies behind them is looked for.
+                return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
+            }
+        }
+        job.rest.pop_front();
+        self.take_next(job);
+    }
+
+    fn take_done(&mut self, job: TakeJob) {
+        let boundary = {
+            let bytes = self.hedge.bytes(&[b"fence", &job.token.to_be_bytes()]);
+            let mut boundary = [0; 16];
+            boundary.copy_from_slice(&bytes[..16]);
+            boundary
+        };
+        let news: Vec<RoomNews> = job.read.iter().map(|read| self.news(read)).collect();
+        let injection = inject(self.now.wall_ms, boundary, job.take.budget, &news);
+        let (upto, messages, more) = advance(&job, &injection, self);
+        let nothing_moves = upto.is_empty();
+        if nothing_moves {
+            self.deliveries.held.remove(&job.token);
+        } else if let Some(held) = self.deliveries.held.get_mut(&job.token) {
+            held.upto = upto;
+        }
+        let token = (!nothing_moves).then_some(job.token);
+        let taken = Taken { text: injection.text, token, messages, more };
+        self.reply(job.request, Ok(Outcome::Taken(taken)));
+    }
+
+    fn news(&self, read: &RoomRead) -> RoomNews {
+        let lines: Vec<Line> = read.views.iter().map(line).collect();
+        let shown = lines.len() as u64;
+        let (earlier, unread) = if read.fresh { (lines, Vec::new()) } else { (Vec::new(), lines) };
+        let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
+        RoomNews {
+            room_name: self.room_name_apart(read.room),
+            older_count: if earlier.is_empty() { 0 } else { older },
+            unread_total: if read.fresh { 0 } else { shown + read.counted },
+            earlier,
+            unread,
+            low_count: read.low,
+        }
+    }
+
+    /// What was taken has been written out: the cursors move.
+    pub(super) fn commit_take(&mut self, request: RequestId, token: u64) {
+        let Some(held) = self.deliveries.held.remove(&token) else {
+            self.reply(request, Err(Failure::NoSuchTake));
+            return;
+        };
+        for (room, upto) in held.upto {
+            if self.deliveries.cursor(room, &held.session).is_none_or(|at| at < upto) {
+                self.deliveries.set(room, &held.session, upto, self.now.wall_ms, &mut self.ops);
+            }
+        }
+        self.reply(request, Ok(Outcome::Done));
+    }
+
+    /// The holder is gone: what it held is unread again.
+    pub(super) fn release(&mut self, holder: HolderId) {
+        self.deliveries.held.retain(|_, held| held.holder != holder);
+    }
+
+    pub(super) fn mark_read(&mut self, request: RequestId, session: &str, room: RoomId, upto: u64) {
+        let head = self.rooms.get(&room).map_or(0, |held| held.arrivals);
+        let upto = upto.min(head);
+        if self.deliveries.cursor(room, session).is_none_or(|cursor| cursor < upto) {
+            self.deliveries.set(room, session, upto, self.now.wall_ms, &mut self.ops);
+        }
+        self.reply(request, Ok(Outcome::Done));
+    }
+
+    pub(super) fn unread(&mut self, request: RequestId, session: String, rooms: Vec<TakeRoom>) {
+        self.unread_next(UnreadJob { request, session, rest: rooms.into(), counted: Vec::new() });
+    }
+
+    fn unread_next(&mut self, mut job: UnreadJob) {
+        while let Some(next) = job.rest.front().cloned() {
+            let head = self.rooms.get(&next.room).map_or(0, |held| held.arrivals);
+            let after = self.deliveries.cursor(next.room, &job.session).unwrap_or(next.bound_at);
+            if head <= after {
+                job.rest.pop_front();
+                job.counted.push((next.room, 0));
+                continue;
+            }
+            let query = Query::CountArrivals {
+                room: next.room,
+                after,
+                except_origin: Some(job.session.clone()),
+                without_history: true,
+            };
+            self.load(query, Pending::Unread(Box::new(job)));
+            return;
+        }
+        self.reply(job.request, Ok(Outcome::Unread(job.counted)));
+    }
+
+    pub(super) fn unread_loaded(&mut self, mut job: UnreadJob, loaded: Option<Loaded>) {
+        let Some(Loaded::Count(count)) = loaded else {
+            self.reply(job.request, Err(Failure::Store));
+            return;
+        };
+        if let Some(next) = job.rest.pop_front() {
+            job.counted.push((next.room, count));
+        }
+        self.unread_next(job);
+    }
+
+    /// Opens a row whose key is held; a message of a chain that no longer counts is not shown.
+    pub(super) fn open_view(&self, row: &DataRow) -> Option<MessageView> {
+        let held = self.rooms.get(&row.room)?;
+        let peer = held.chain_author(&row.chain)?;
+        let data = Data::decode(&row.bytes).ok()?;
+        if held.counts(&row.chain, data.header.class, row.seq, &row.id) != Some(true) {
+            return None;
+        }
+        let key = held.keys.get(&data.header.key)?;
+        let context = crate::crypto::EntryContext { key, header: &data.header };
+        let bytes = crate::crypto::open_body(&context, &row.room, data.body.as_deref()?).ok()?;
+        let body = crate::room::body::Body::decode(&bytes);
+        Some(self.view_of(row, peer, data.header.time, &body))
+    }
+}
+
+/// How far each room's cursor moves when the text has been written out, and how many messages it gives.
+fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomId, u64)>, u64, u64) {
+    let mut upto = Vec::new();
+    let mut messages = 0;
+    let mut more = 0;
+    for (read, given) in job.read.iter().zip(&injection.given) {
+        messages += (given.earlier + given.unread) as u64;
+        let to = if read.fresh {
+            read.head
+        } else {
+            more += (read.views.len() - given.unread) as u64 + read.counted;
+            match given.unread.checked_sub(1).and_then(|last| read.views.get(last)) {
+                _ if given.unread == read.views.len() => read.read_upto,
+                Some(last) => last.arrival,
+                None => continue,
+            }
+        };
+        if engine.deliveries.cursor(read.room, &job.take.session) != Some(to) {
+            upto.push((read.room, to));
+        }
+    }
+    (upto, messages, more)
+}
+
+fn nothing() -> Taken {
+    Taken { text: String::new(), token: None, messages: 0, more: 0 }
+}
+
+fn line(view: &MessageView) -> Line {
+    Line {
+        name: view.name.clone(),
+        session: view.session.clone(),
+        who: match view.author {
+            Author::Human => Who::Human,
+            Author::Agent => Who::Agent,
+            Author::Program => Who::Program,
+        },
+        time_ms: view.time_ms,
+        id: view.id.short(),
+        body: view.text.clone(),
+        to_you: false,
+        newer_kind: view.newer,
+        marks: Vec::new(),
+    }
+}

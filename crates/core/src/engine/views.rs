@@ -1,0 +1,238 @@
+//! What surfaces are shown of rooms, people and messages: read-only, and every text of others cleaned.
+
+use std::net::SocketAddr;
+
+use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
+
+use super::Engine;
+use super::api::{MessageView, PersonView, RoomStanding, RoomView, WantedLink};
+use crate::persist::DataRow;
+use crate::room::Gone;
+use crate::room::body::{Body, KIND_MESSAGE};
+use crate::room::record;
+use crate::text::clean::CleanText;
+use crate::text::names::{self, Named};
+use crate::text::{Mode, clean};
+
+/// How long a spoken-of control head may be missing before people are told, in milliseconds.
+const UNHELD_MS: u64 = 10_000;
+/// A message stamped this much ahead of this clock is worth a word, in milliseconds.
+const CLOCK_MS: u64 = 10 * 60 * 1000;
+/// Two warnings of one kind tell as much as two hundred; `who` has one beside each.
+const MISTAKABLE_SHOWN: usize = 4;
+/// Before 2020 a clock is simply not set.
+const CLOCK_UNSET_MS: u64 = 1_577_836_800_000;
+
+impl Engine {
+    /// What this identity calls itself.
+    pub fn nick(&self) -> &str {
+        &self.nick
+    }
+
+    /// All rooms.
+    pub fn rooms(&self) -> Vec<RoomView> {
+        self.rooms.keys().filter_map(|id| self.room(id)).collect()
+    }
+
+    /// One room.
+    pub fn room(&self, id: &RoomId) -> Option<RoomView> {
+        let held = self.rooms.get(id)?;
+        let now = self.now.wall_ms;
+        let state = match (&held.local.frozen, held.local.state, held.local.refusal) {
+            (Some(why), _, _) => RoomStanding::Frozen(why.clone()),
+            (None, record::STATE_JOINED, _) if held.gone(&self.me).is_some() => {
+                let left = held.gone(&self.me) == Some(Gone::Left);
+                if left { RoomStanding::Left } else { RoomStanding::Removed }
+            }
+            (None, record::STATE_JOINING, _) if held.local.asked.is_some() => RoomStanding::Asking,
+            (None, record::STATE_REFUSED, Some(refusal)) => RoomStanding::Refused(refusal),
+            (None, record::STATE_JOINED, _) => RoomStanding::Joined,
+            _ => RoomStanding::Joining,
+        };
+        Some(RoomView {
+            id: *id,
+            name: self.room_name(*id),
+            state,
+            role: held.roster.members.get(&self.me).map(|member| member.role),
+            members: held.roster.members.len() as u64,
+            connected: self.connected(*id).len() as u64,
+            arrivals: held.arrivals,
+            open_tickets: held.roster.tickets.values().filter(|ticket| ticket.open(now)).count() as u64,
+            waiting: held.waiting.iter().filter(|(key, _)| held.keys.get(key).is_none()).count() as u64,
+            warnings: self.warnings(*id),
+        })
+    }
+
+    fn warnings(&self, room: RoomId) -> Vec<String> {
+        let Some(held) = self.rooms.get(&room) else { return Vec::new() };
+        let mut warnings = held.local.warnings.clone();
+        if self.older_roster(room) {
+            warnings.push("others speak of roster changes that have not reached this node".into());
+        }
+        let ahead = held.chains.values().filter_map(|chain| chain.last());
+        if ahead.map(|tip| tip.sort_ms).max().is_some_and(|at| at > self.now.wall_ms + CLOCK_MS) {
+            warnings.push("a message is stamped more than ten minutes ahead of this clock".into());
+        }
+        warnings.extend(
+            held.mistakable.keys().take(MISTAKABLE_SHOWN).filter_map(|peer| self.mistaken(room, *peer)),
+        );
+        warnings
+    }
+
+    fn older_roster(&self, room: RoomId) -> bool {
+        let Some(held) = self.rooms.get(&room) else { return false };
+        let overdue =
+            |(id, since): (&EntryId, &u64)| since + UNHELD_MS <= self.now.mono_ms && !held.dag.contains(id);
+        self.links
+            .values()
+            .any(|link| link.room == Some(room) && link.entitled && link.spoken.iter().any(overdue))
+    }
+
+    /// What the author of a message should know.
+    pub(super) fn send_warnings(&self, room: RoomId) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.older_roster(room) {
+            warnings.push("sealed under an older roster: changes others speak of have not arrived".into());
+        }
+        if self.rooms.get(&room).is_some_and(|held| held.local.refusal.is_some()) {
+            warnings.push(
+                "an owner's node does not count this one as a member: others may never get this".into(),
+            );
+        }
+        if self.now.wall_ms < CLOCK_UNSET_MS {
+            warnings.push("this machine's clock is not set: the message carries a wrong time".into());
+        }
+        warnings
+    }
+
+    /// Other live members with an open link.
+    pub(super) fn connected(&self, room: RoomId) -> std::collections::BTreeSet<PeerId> {
+        let Some(held) = self.rooms.get(&room) else { return Default::default() };
+        let open = self.links.values().filter(|link| link.room == Some(room) && link.open);
+        open.map(|link| link.peer).filter(|peer| *peer != self.me && held.roster.reads(peer)).collect()
+    }
+
+    /// Members of a room, this identity first, then by name.
+    pub fn people(&self, room: &RoomId) -> Vec<PersonView> {
+        let Some(held) = self.rooms.get(room) else { return Vec::new() };
+        let connected = self.connected(*room);
+        let mut people: Vec<PersonView> = held
+            .roster
+            .members
+            .iter()
+            .map(|(peer, member)| PersonView {
+                peer: *peer,
+                name: self.name_of(*room, *peer),
+                role: member.role,
+                own: *peer == self.me,
+                connected: connected.contains(peer),
+                last_seen: self.peers.get(peer).and_then(|known| known.last_seen),
+                sessions: if *peer == self.me {
+                    self.presence.own(*room)
+                } else {
+                    self.presence.of(*room, *peer)
+                },
+                verified: self.peers.get(peer).and_then(|known| known.verified),
+                warning: self.mistaken(*room, *peer),
+            })
+            .collect();
+        people.sort_by(|a, b| (!a.own, a.name.as_str(), a.peer).cmp(&(!b.own, b.name.as_str(), b.peer)));
+        people
+    }
+
+    /// The links there should be: to every other member of every room, and to whom a saved ticket names.
+    pub fn wanted_links(&self) -> Vec<WantedLink> {
+        let mut wanted = Vec::new();
+        for (room, held) in &self.rooms {
+            let told = held.local.confirmed || held.gone(&self.me) == Some(Gone::Removed);
+            if held.local.state == record::STATE_REFUSED || (held.gone(&self.me).is_some() && told) {
+                continue;
+            }
+            let members = held.roster.members.keys();
+            let contacts = held.local.contacts.iter().filter(|_| !held.roster.reads(&self.me));
+            wanted.extend(
+                members
+                    .chain(contacts)
+                    .filter(|peer| **peer != self.me)
+                    .map(|peer| WantedLink { room: *room, peer: *peer }),
+            );
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        // A peer that has dialled us needs no dialling.
+        wanted.retain(|want| {
+            !self.links.values().any(|link| {
+                link.open && !link.dialled && link.peer == want.peer && link.room == Some(want.room)
+            })
+        });
+        wanted
+    }
+
+    /// Where a peer was last reached.
+    pub fn addresses_of(&self, peer: &PeerId) -> Vec<SocketAddr> {
+        let known = self.peers.get(peer).map(|known| known.addresses.as_slice()).unwrap_or_default();
+        known.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// When a peer was last linked, by this node's clock.
+    pub fn last_seen(&self, peer: &PeerId) -> Option<u64> {
+        self.peers.get(peer).and_then(|known| known.last_seen)
+    }
+
+    /// Peers with an open link in any room.
+    pub fn linked_peers(&self) -> usize {
+        let peers: std::collections::BTreeSet<PeerId> =
+            self.links.values().filter(|link| link.open).map(|link| link.peer).collect();
+        peers.len()
+    }
+
+    /// What a room is called here: this node's alias, else its own name, else its id.
+    pub fn room_name(&self, room: RoomId) -> CleanText {
+        let local = self.rooms.get(&room).map(|held| &held.local);
+        let alias = local.and_then(|local| local.alias.as_deref());
+        let own = local.and_then(|local| local.name.as_ref().map(|(name, _)| name.as_str()));
+        match alias.or(own) {
+            Some(name) => names::room_name(name),
+            None => names::room_name(&room.short()),
+        }
+    }
+
+    /// The same, told apart from every room here that is called alike: where one name stands beside another's words.
+    pub fn room_name_apart(&self, room: RoomId) -> CleanText {
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let ids: Vec<String> = rooms.iter().map(ToString::to_string).collect();
+        let own: Vec<String> = rooms.iter().map(|id| self.room_name(*id).into_string()).collect();
+        let named: Vec<Named<'_>> =
+            ids.iter().zip(&own).map(|(id, name)| Named { id, petname: None, nick: Some(name) }).collect();
+        let shown = names::display_names(&named);
+        let found = rooms.iter().zip(shown).find(|(id, _)| **id == room);
+        found.map_or_else(|| self.room_name(room), |(_, name)| name)
+    }
+
+    pub(super) fn name_of(&self, room: RoomId, peer: PeerId) -> CleanText {
+        let named = self.rooms.get(&room).and_then(|held| held.names.get(&peer));
+        named.cloned().unwrap_or_else(|| names::nick(&peer.short()))
+    }
+
+    /// An opened entry as surfaces see it; everything in it is cleaned here and nowhere else.
+    pub(super) fn view_of(&self, row: &DataRow, peer: PeerId, time_ms: TimeMs, body: &Body) -> MessageView {
+        let room = row.room;
+        let newer = body.kind != KIND_MESSAGE;
+        let text = body.text.as_deref().unwrap_or("(from a newer Parlor: update to read it)");
+        MessageView {
+            room,
+            id: row.id,
+            peer,
+            name: self.name_of(room, peer),
+            session: body.session.as_deref().map(names::session_label),
+            author: body.author(),
+            time_ms,
+            sort_ms: row.sort_ms,
+            arrival: row.arrival.unwrap_or(0),
+            priority: body.priority(),
+            text: clean(text, Mode::Body),
+            own: peer == self.me,
+            newer,
+        }
+    }
+}

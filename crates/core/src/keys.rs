@@ -1,0 +1,359 @@
+//! The key schedule of a room (rules K1–K6): which keys this node can open, who knows which key, and which key
+//! is fit to seal under now. The sealer answers for the key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parlor_wire::control::{Control, ControlBody, Grant, Rekey, Seal, Wrap};
+use parlor_wire::roster::{Dag, Roster};
+use parlor_wire::{EntryId, KeyId, PeerId, PublicSealingKey, RecipientId, RoomId, TimeMs};
+
+use crate::crypto::{self, RoomKey, SealContext};
+
+/// Somebody who may hold a room key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Knower {
+    /// An identity.
+    Peer(PeerId),
+    /// Whoever has the text of a ticket.
+    Ticket(EntryId),
+    /// A card or ticket nobody has heard of: never fit.
+    Unknown(RecipientId),
+}
+
+/// What control entries say about one key.
+#[derive(Debug, Clone, Default)]
+struct KeyFacts {
+    /// To whom it was sealed and granted; resolved when asked, because a card may become known later.
+    sealed_to: BTreeSet<RecipientId>,
+    /// Everyone who wrote a rekey of it.
+    authors: BTreeSet<PeerId>,
+    /// The keys that wrap it.
+    wrapped_by: BTreeSet<KeyId>,
+    /// The keys it wraps.
+    wraps: BTreeSet<KeyId>,
+    /// Who wrote its rekey.
+    author: Option<PeerId>,
+}
+
+/// Somebody a room key is sealed to: a card of an identity, or a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recipient {
+    /// The card or ticket.
+    pub to: RecipientId,
+    /// Its public key.
+    pub public: PublicSealingKey,
+    /// The ticket, if it is one.
+    pub ticket: Option<EntryId>,
+}
+
+/// A recipient's secret this node holds.
+pub struct Opener<'a> {
+    /// The card or ticket.
+    pub to: RecipientId,
+    /// Its sealing secret.
+    pub secret: &'a [u8; 32],
+}
+
+/// The keys of one room.
+#[derive(Default)]
+pub struct KeyRing {
+    held: BTreeMap<KeyId, RoomKey>,
+    facts: BTreeMap<KeyId, KeyFacts>,
+    joined_by: BTreeMap<EntryId, BTreeSet<PeerId>>,
+    /// The sealing key of every card, by the card.
+    card_keys: BTreeMap<RecipientId, PublicSealingKey>,
+    /// Whose each card is.
+    card_owners: BTreeMap<RecipientId, PeerId>,
+    /// Keys that somebody says have not reached them, and that nobody gave since: the latest entry that says so.
+    wants: BTreeMap<(KeyId, PeerId), EntryId>,
+    /// The sealing keys of those who joined by a ticket: whoever has one could open what is sealed to the ticket.
+    joined_keys: BTreeMap<EntryId, BTreeSet<PublicSealingKey>>,
+    /// Entries already read for facts, as a count of the DAG's order.
+    seen: usize,
+    /// Seals and wraps not yet opened: tried again when secrets or keys come.
+    closed_seals: Vec<(KeyId, PeerId, Seal)>,
+    closed_wraps: Vec<(KeyId, Wrap)>,
+}
+
+impl KeyRing {
+    /// A key that can be opened.
+    pub fn get(&self, id: &KeyId) -> Option<&RoomKey> {
+        self.held.get(id)
+    }
+
+    /// Whether any key can be opened.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Reads everything again the next time: a secret has come for which seals may have been passed over.
+    pub fn read_again(&mut self) {
+        *self = Self { held: std::mem::take(&mut self.held), ..Self::default() };
+    }
+
+    /// Takes a key read from the store.
+    pub fn restore(&mut self, id: KeyId, key: RoomKey) {
+        self.held.insert(id, key);
+    }
+
+    /// Reads what entries new in the DAG say about keys, and opens what can be opened. Returns keys newly held.
+    pub fn read(&mut self, room: &RoomId, dag: &Dag, openers: &[Opener<'_>]) -> Vec<KeyId> {
+        let me: BTreeSet<RecipientId> = openers.iter().map(|opener| opener.to).collect();
+        for control in dag.iter().skip(self.seen) {
+            let author = control.header.author;
+            if let Some(card) = control.body.card() {
+                self.card_keys.insert(card.card.id(), card.card.sealing_key);
+                self.card_owners.insert(card.card.id(), card.card.identity);
+            }
+            for grant in control.body.grants() {
+                self.note_grant(author, grant, &me);
+            }
+            match &control.body {
+                ControlBody::Join(join) => {
+                    self.joined_by.entry(join.ticket).or_default().insert(author);
+                    self.joined_keys.entry(join.ticket).or_default().insert(join.card.card.sealing_key);
+                }
+                ControlBody::Want(want) => {
+                    self.wants.extend(want.keys.iter().map(|key| ((*key, author), control.id)));
+                }
+                _ => {}
+            }
+            self.settle_wants(dag, control);
+            if let Some(rekey) = control.body.rekey() {
+                self.note_rekey(author, rekey, &me);
+            }
+        }
+        self.seen = dag.len();
+        self.open_all(room, openers)
+    }
+
+    /// A want ends with an entry that follows it and seals the key to a card of whoever wanted it.
+    fn settle_wants(&mut self, dag: &Dag, control: &Control) {
+        if self.wants.is_empty() {
+            return;
+        }
+        let granted = control.body.grants().iter().map(|grant| (grant.key, &grant.seals));
+        let rekeyed = control.body.rekey().map(|rekey| (rekey.key, &rekey.seals));
+        for (key, seals) in granted.chain(rekeyed) {
+            for owner in seals.iter().filter_map(|seal| self.card_owners.get(&seal.to)) {
+                if self.wants.get(&(key, *owner)).is_some_and(|want| dag.reaches(&control.id, want)) {
+                    self.wants.remove(&(key, *owner));
+                }
+            }
+        }
+    }
+
+    /// Keys that somebody wants and nobody gave since.
+    pub fn wanted(&self) -> BTreeSet<KeyId> {
+        self.wants.keys().map(|(key, _)| *key).collect()
+    }
+
+    /// Whether an identity has said that it wants a key, and nobody gave it since.
+    pub fn is_wanted_by(&self, key: &KeyId, peer: &PeerId) -> bool {
+        self.wants.contains_key(&(*key, *peer))
+    }
+
+    fn knower(roster: &Roster, to: &RecipientId) -> Knower {
+        if let Some(peer) = roster.cards.get(to) {
+            return Knower::Peer(*peer);
+        }
+        match roster.ticket_by_recipient(to) {
+            Some((ticket, _)) => Knower::Ticket(ticket),
+            None => Knower::Unknown(*to),
+        }
+    }
+
+    fn note_grant(&mut self, author: PeerId, grant: &Grant, me: &BTreeSet<RecipientId>) {
+        let facts = self.facts.entry(grant.key).or_default();
+        facts.sealed_to.extend(grant.seals.iter().map(|seal| seal.to));
+        self.keep_seals(grant.key, author, &grant.seals, me);
+    }
+
+    fn note_rekey(&mut self, author: PeerId, rekey: &Rekey, me: &BTreeSet<RecipientId>) {
+        let facts = self.facts.entry(rekey.key).or_default();
+        facts.author.get_or_insert(author);
+        facts.authors.insert(author);
+        facts.sealed_to.extend(rekey.seals.iter().map(|seal| seal.to));
+        for wrap in &rekey.wraps {
+            facts.wraps.insert(wrap.key);
+        }
+        for wrap in &rekey.wraps {
+            self.facts.entry(wrap.key).or_default().wrapped_by.insert(rekey.key);
+            self.closed_wraps.push((rekey.key, wrap.clone()));
+        }
+        self.keep_seals(rekey.key, author, &rekey.seals, me);
+    }
+
+    /// Seals to others are nothing this node will ever open; only its own are kept.
+    fn keep_seals(&mut self, key: KeyId, author: PeerId, seals: &[Seal], me: &BTreeSet<RecipientId>) {
+        let mine = seals.iter().filter(|seal| me.contains(&seal.to));
+        self.closed_seals.extend(mine.map(|seal| (key, author, seal.clone())));
+    }
+
+    /// Opens seals and wraps until nothing more opens. A seal or wrap that fails under the right secret is
+    /// dropped: it was never a key (K6: opening does not depend on the roster).
+    fn open_all(&mut self, room: &RoomId, openers: &[Opener<'_>]) -> Vec<KeyId> {
+        let mut new = Vec::new();
+        for (key, author, seal) in std::mem::take(&mut self.closed_seals) {
+            if self.held.contains_key(&key) {
+                continue;
+            }
+            let Some(opener) = openers.iter().find(|opener| opener.to == seal.to) else {
+                self.closed_seals.push((key, author, seal));
+                continue;
+            };
+            let context = SealContext { room: *room, key, to: seal.to, author };
+            if let Ok(opened) = crypto::open_key(&context, opener.secret, &seal) {
+                self.held.insert(key, opened);
+                new.push(key);
+            }
+        }
+        loop {
+            let before = new.len();
+            for (newer, wrap) in std::mem::take(&mut self.closed_wraps) {
+                if self.held.contains_key(&wrap.key) {
+                    continue;
+                }
+                let Some(newer_key) = self.held.get(&newer) else {
+                    self.closed_wraps.push((newer, wrap));
+                    continue;
+                };
+                if let Ok(opened) = crypto::open_wrap(room, newer_key, &wrap) {
+                    self.held.insert(wrap.key, opened);
+                    new.push(wrap.key);
+                }
+            }
+            if new.len() == before {
+                return new;
+            }
+        }
+    }
+
+    /// Whom a key was given to: directly, or through a key that wraps it.
+    fn given_to(&self, key: &KeyId, roster: &Roster) -> BTreeSet<Knower> {
+        let mut knowers = BTreeSet::new();
+        self.each_wrapping(key, |facts| {
+            knowers.extend(facts.authors.iter().map(|peer| Knower::Peer(*peer)));
+            knowers.extend(facts.sealed_to.iter().map(|to| Self::knower(roster, to)));
+        });
+        knowers
+    }
+
+    /// K2: who knows a key: to whom it was given, and whoever joined by a ticket among these.
+    pub fn knows(&self, key: &KeyId, roster: &Roster) -> BTreeSet<Knower> {
+        let mut knowers = self.given_to(key, roster);
+        let tickets: Vec<EntryId> = knowers
+            .iter()
+            .filter_map(|knower| if let Knower::Ticket(id) = knower { Some(*id) } else { None })
+            .collect();
+        for ticket in tickets {
+            let joined = self.joined_by.get(&ticket).into_iter().flatten();
+            knowers.extend(joined.map(|peer| Knower::Peer(*peer)));
+        }
+        knowers
+    }
+
+    /// What is said of a key and of every key that wraps it.
+    fn each_wrapping<'a>(&'a self, key: &KeyId, mut look: impl FnMut(&'a KeyFacts)) {
+        let mut stack = vec![*key];
+        let mut seen = BTreeSet::new();
+        while let Some(at) = stack.pop() {
+            if !seen.insert(at) {
+                continue;
+            }
+            let Some(facts) = self.facts.get(&at) else { continue };
+            look(facts);
+            stack.extend(facts.wrapped_by.iter().copied());
+        }
+    }
+
+    /// Keys no other held key wraps: together they open everything.
+    pub fn heads(&self) -> Vec<KeyId> {
+        let wrapped = |id: &KeyId| {
+            self.facts
+                .get(id)
+                .is_some_and(|facts| facts.wrapped_by.iter().any(|by| self.held.contains_key(by)))
+        };
+        self.held.keys().filter(|id| !wrapped(id)).copied().collect()
+    }
+
+    fn depth(&self, key: &KeyId) -> usize {
+        let mut deepest = 0;
+        let mut stack = vec![(*key, 0)];
+        let mut seen = BTreeMap::new();
+        while let Some((at, depth)) = stack.pop() {
+            if seen.get(&at).is_some_and(|known| *known >= depth) || depth > self.facts.len() {
+                continue;
+            }
+            seen.insert(at, depth);
+            deepest = deepest.max(depth);
+            if let Some(facts) = self.facts.get(&at) {
+                stack.extend(facts.wraps.iter().map(|wrapped| (*wrapped, depth + 1)));
+            }
+        }
+        deepest
+    }
+
+    /// K2: whether everybody a key was given to is a live reader or a sealable ticket. Who joined by a ticket is not
+    /// asked about: while it is sealable, anyone who has its text may read, whether they left or never came; once it
+    /// is not, the ticket itself makes the key unfit.
+    pub fn fit(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> bool {
+        let facts = self.facts.get(key);
+        facts.is_some_and(|facts| facts.author.is_some())
+            && self.given_to(key, roster).iter().all(|knower| match knower {
+                Knower::Peer(peer) => roster.reads(peer),
+                Knower::Ticket(id) => roster.tickets.get(id).is_some_and(|state| state.sealable(now)),
+                Knower::Unknown(_) => false,
+            })
+    }
+
+    /// K3: the deepest fit key this node can open.
+    pub fn fit_key(&self, roster: &Roster, now: TimeMs) -> Option<KeyId> {
+        let fit = self.held.keys().filter(|id| self.fit(id, roster, now));
+        fit.max_by_key(|id| (self.depth(id), **id)).copied()
+    }
+
+    /// Cards of live readers and sealable tickets to which a key was never given, directly or under a key that wraps
+    /// it. A card counts by its sealing key: a reader who lost a store knows nothing by the cards of before.
+    pub fn unaware(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> Vec<Recipient> {
+        let mut sealed_to: BTreeSet<RecipientId> = BTreeSet::new();
+        self.each_wrapping(key, |facts| sealed_to.extend(facts.sealed_to.iter()));
+        let mut opened_by: BTreeSet<PublicSealingKey> =
+            sealed_to.iter().filter_map(|to| self.card_keys.get(to)).copied().collect();
+        for (ticket, state) in &roster.tickets {
+            if sealed_to.contains(&state.ticket.recipient()) {
+                opened_by.extend(self.joined_keys.get(ticket).into_iter().flatten());
+            }
+        }
+        let mut recipients = recipients(roster, now);
+        let wants = |one: &Recipient| {
+            roster.cards.get(&one.to).is_some_and(|peer| self.wants.contains_key(&(*key, *peer)))
+        };
+        recipients.retain(|one| match one.ticket {
+            Some(_) => !sealed_to.contains(&one.to),
+            None => !opened_by.contains(&one.public) || wants(one),
+        });
+        recipients
+    }
+
+    /// Who wrote the rekey of a key.
+    pub fn author(&self, key: &KeyId) -> Option<PeerId> {
+        self.facts.get(key).and_then(|facts| facts.author)
+    }
+}
+
+/// Everyone a room key should be sealed to: the cards of live readers, and sealable tickets.
+pub fn recipients(roster: &Roster, now: TimeMs) -> Vec<Recipient> {
+    let cards = roster.members.values().flat_map(|member| &member.cards).map(|signed| Recipient {
+        to: signed.card.id(),
+        public: signed.card.sealing_key,
+        ticket: None,
+    });
+    let open = roster.tickets.iter().filter(|(_, state)| state.sealable(now));
+    let tickets = open.map(|(id, state)| Recipient {
+        to: state.ticket.recipient(),
+        public: state.ticket.sealing_key,
+        ticket: Some(*id),
+    });
+    cards.chain(tickets).collect()
+}

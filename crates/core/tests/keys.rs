@@ -1,0 +1,320 @@
+//! Which key is fit to seal under, case by case (rules K1–K5): the sealer answers for the key.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use parlor_core::crypto::{self, RoomKey, SealContext, TicketKeys};
+use parlor_core::identity::Identity;
+use parlor_core::keys::{KeyRing, Opener, recipients};
+use parlor_wire::control::{
+    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Rekey, Role, Seal, Ticket,
+    Wrap, ticket_recipient,
+};
+use parlor_wire::roster::{Dag, Insert, Roster};
+use parlor_wire::{
+    EntryId, KeyId, PublicSealingKey, RULES, RecipientId, RoomId, SUITE, Salt, SignedCard, WIRE_VERSION,
+    domain,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use zeroize::Zeroizing;
+
+const NOW: u64 = 1_000;
+
+struct Person {
+    identity: Identity,
+    card: SignedCard,
+    membership: Option<EntryId>,
+}
+
+/// A room in which the test writes every control entry by hand. The first person starts it.
+struct Stage {
+    dag: Dag,
+    room: RoomId,
+    people: Vec<Person>,
+    tickets: Vec<(EntryId, TicketKeys)>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let person = |n: u8| {
+            let identity = Identity::new(&[n; 32], Zeroizing::new([n + 100; 32]));
+            let card = identity.card(0, 0);
+            Person { identity, card, membership: None }
+        };
+        let room = RoomId([0; 32]);
+        let people: Vec<Person> = (1..=4).map(person).collect();
+        let mut stage = Self { dag: Dag::new(room), room, people, tickets: Vec::new() };
+        let card = stage.people[0].card.clone();
+        let genesis = stage.sign(0, ControlBody::Genesis(Genesis { card, nonce: Salt([0; 16]) }), None);
+        stage.room = RoomId::from(genesis.id);
+        stage.dag = Dag::new(stage.room);
+        stage.people[0].membership = Some(genesis.id);
+        stage.put(genesis);
+        stage
+    }
+
+    fn sign(&self, who: usize, body: ControlBody, ticket: Option<&TicketKeys>) -> Control {
+        let genesis = matches!(body, ControlBody::Genesis(_));
+        let itself = genesis || matches!(body, ControlBody::Join(_));
+        let person = &self.people[who];
+        let header = ControlHeader {
+            v: WIRE_VERSION,
+            rules: RULES,
+            suite: SUITE,
+            room: (!genesis).then_some(self.room),
+            author: person.identity.peer(),
+            membership: person.membership.filter(|_| !itself),
+            kind: body.kind(),
+            after: if genesis { Vec::new() } else { self.dag.heads().iter().copied().collect() },
+            time: self.dag.len() as u64,
+            body: body.bytes().into(),
+        };
+        let signature = person.identity.sign(domain::CONTROL_SIGNATURE, &header.bytes());
+        let cosigned = ticket.map(|keys| keys.sign(domain::JOIN_SIGNATURE, &header.bytes()));
+        Control::new(header, body, signature, cosigned)
+    }
+
+    fn put(&mut self, control: Control) -> EntryId {
+        let id = control.id;
+        assert!(matches!(self.dag.insert(control), Insert::In(_)));
+        id
+    }
+
+    fn write(&mut self, who: usize, body: ControlBody) -> EntryId {
+        let control = self.sign(who, body, None);
+        self.put(control)
+    }
+
+    fn ticket(&mut self, expires: Option<u64>, approve: bool) -> usize {
+        let keys = TicketKeys::from_seed(&[self.tickets.len() as u8 + 1; 32]);
+        let body = Ticket {
+            signing_key: keys.signing_key(),
+            sealing_key: keys.sealing_key,
+            role: Role::Member,
+            uses: None,
+            expires,
+            approve,
+            grants: Vec::new(),
+        };
+        let id = self.write(0, ControlBody::Ticket(body));
+        self.tickets.push((id, keys));
+        self.tickets.len() - 1
+    }
+
+    fn join(&mut self, who: usize, ticket: usize) {
+        let (id, keys) = &self.tickets[ticket];
+        let body = ControlBody::Join(Join { ticket: *id, card: self.people[who].card.clone() });
+        let control = self.sign(who, body, Some(keys));
+        let id = self.put(control);
+        self.people[who].membership = Some(id);
+    }
+
+    fn close(&mut self, ticket: usize, rekey: Option<Rekey>) -> EntryId {
+        let ticket = self.tickets[ticket].0;
+        self.write(0, ControlBody::Close(Close { ticket, rekey }))
+    }
+
+    fn key(&self, number: u8) -> (KeyId, RoomKey) {
+        let key = Zeroizing::new([number; 32]);
+        (crypto::key_id(&self.room, &key), key)
+    }
+
+    fn seal(&self, by: usize, number: u8, to: RecipientId, public: &PublicSealingKey) -> Seal {
+        let (key, secret) = self.key(number);
+        let context = SealContext { room: self.room, key, to, author: self.people[by].identity.peer() };
+        let mut rng = ChaCha20Rng::from_seed([number; 32]);
+        crypto::seal_key(&context, public, &secret, &mut rng).unwrap()
+    }
+
+    fn to_person(&self, by: usize, number: u8, who: usize) -> Seal {
+        let card = &self.people[who].card.card;
+        self.seal(by, number, card.id(), &card.sealing_key)
+    }
+
+    fn to_ticket(&self, number: u8, ticket: usize) -> Seal {
+        let keys = &self.tickets[ticket].1;
+        self.seal(0, number, ticket_recipient(&keys.signing_key(), &keys.sealing_key), &keys.sealing_key)
+    }
+
+    fn rekey(&self, number: u8, seals: Vec<Seal>, wraps: &[u8]) -> Rekey {
+        let (key, secret) = self.key(number);
+        let wrap = |older: &u8| -> Wrap {
+            let (id, older) = self.key(*older);
+            crypto::wrap_key(&self.room, &secret, (&id, &older)).unwrap()
+        };
+        Rekey { key, seals, wraps: wraps.iter().map(wrap).collect() }
+    }
+
+    /// What a person holds, with the text of a ticket perhaps.
+    fn ring(&self, who: usize, ticket: Option<usize>) -> KeyRing {
+        let person = &self.people[who];
+        let secret = person.identity.sealing_secret();
+        let mut openers = vec![Opener { to: person.card.card.id(), secret }];
+        openers.extend(ticket.map(|at| {
+            let keys = &self.tickets[at].1;
+            let to = ticket_recipient(&keys.signing_key(), &keys.sealing_key);
+            Opener { to, secret: &keys.sealing_secret }
+        }));
+        let mut ring = KeyRing::default();
+        ring.read(&self.room, &self.dag, &openers);
+        ring
+    }
+
+    fn fit(&self, number: u8) -> bool {
+        self.ring(0, None).fit(&self.key(number).0, &Roster::fold(&self.dag), NOW)
+    }
+}
+
+#[test]
+fn k2_a_key_of_members_and_open_tickets_is_fit() {
+    let mut stage = Stage::new();
+    let open = stage.ticket(None, false);
+    let rekey = stage.rekey(1, vec![stage.to_person(0, 1, 0), stage.to_ticket(1, open)], &[]);
+    stage.write(0, ControlBody::Rekey(rekey));
+    assert!(stage.fit(1));
+    // Whoever joins by that ticket knows it, and may.
+    stage.join(1, open);
+    assert!(stage.fit(1));
+    assert!(stage.ring(1, Some(open)).get(&stage.key(1).0).is_some());
+    assert!(stage.ring(1, None).get(&stage.key(1).0).is_none());
+}
+
+#[test]
+fn k2_a_key_known_to_a_closed_expired_or_approve_ticket_is_unfit() {
+    for (expires, approve, close, fit) in [
+        (None, false, false, true),
+        (Some(NOW + 1), false, false, true),
+        (Some(NOW), false, false, false),
+        (None, true, false, false),
+        (None, false, true, false),
+    ] {
+        let mut stage = Stage::new();
+        let ticket = stage.ticket(expires, approve);
+        let rekey = stage.rekey(1, vec![stage.to_person(0, 1, 0), stage.to_ticket(1, ticket)], &[]);
+        stage.write(0, ControlBody::Rekey(rekey));
+        if close {
+            stage.close(ticket, None);
+        }
+        assert_eq!(stage.fit(1), fit, "expires {expires:?} approve {approve} close {close}");
+    }
+}
+
+#[test]
+fn k2_a_key_nobody_rekeyed_or_sealed_to_a_stranger_is_unfit() {
+    let mut stage = Stage::new();
+    let grant = Grant { key: stage.key(1).0, seals: vec![stage.to_person(0, 1, 0)] };
+    stage.write(0, ControlBody::Grant(grant));
+    assert!(!stage.fit(1), "a grant alone makes no key");
+    let stranger = stage.seal(0, 2, RecipientId([9; 32]), &stage.people[3].card.card.sealing_key);
+    let rekey = stage.rekey(2, vec![stage.to_person(0, 2, 0), stranger], &[]);
+    stage.write(0, ControlBody::Rekey(rekey));
+    assert!(!stage.fit(2), "somebody unknown may hold it");
+}
+
+#[test]
+fn k2_knowing_a_key_is_knowing_what_it_wraps() {
+    let mut stage = Stage::new();
+    let (gone, open) = (stage.ticket(None, false), stage.ticket(None, false));
+    let first = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(first));
+    let second = stage.rekey(2, vec![stage.to_person(0, 2, 0), stage.to_ticket(2, gone)], &[1]);
+    stage.write(0, ControlBody::Rekey(second));
+    let third = stage.rekey(3, vec![stage.to_person(0, 3, 0), stage.to_ticket(3, open)], &[2]);
+    stage.close(gone, Some(third));
+    // The closed ticket opens 2, and by it 1; not 3.
+    assert_eq!([1, 2, 3].map(|number| stage.fit(number)), [false, false, true]);
+    let ring = stage.ring(0, None);
+    assert_eq!(ring.heads(), [stage.key(3).0]);
+    assert_eq!(ring.fit_key(&Roster::fold(&stage.dag), NOW), Some(stage.key(3).0));
+    let by_ticket = stage.ring(1, Some(gone));
+    let held = [1, 2, 3].map(|number| by_ticket.get(&stage.key(number).0).is_some());
+    assert_eq!(held, [true, true, false], "history opens through the wraps");
+}
+
+#[test]
+fn k2_an_undone_join_makes_every_key_it_knew_unfit() {
+    let mut stage = Stage::new();
+    let ticket = stage.ticket(None, false);
+    let body = ControlBody::Close(Close { ticket: stage.tickets[ticket].0, rekey: None });
+    let unseeing = stage.sign(0, body, None);
+    stage.join(1, ticket);
+    let rekey = stage.rekey(1, vec![stage.to_person(1, 1, 1), stage.to_person(1, 1, 0)], &[]);
+    stage.write(1, ControlBody::Rekey(rekey));
+    assert!(stage.fit(1));
+    stage.put(unseeing);
+    assert!(!Roster::fold(&stage.dag).reads(&stage.people[1].identity.peer()));
+    assert!(!stage.fit(1), "its author is out");
+    assert!(stage.ring(0, None).get(&stage.key(1).0).is_some(), "and yet it opens (K6)");
+}
+
+#[test]
+fn k3_the_deepest_fit_key_is_taken() {
+    let mut stage = Stage::new();
+    for number in 1..=4 {
+        let wraps: Vec<u8> = if number > 1 { vec![number - 1] } else { Vec::new() };
+        let rekey = stage.rekey(number, vec![stage.to_person(0, number, 0)], &wraps);
+        stage.write(0, ControlBody::Rekey(rekey));
+    }
+    let roster = Roster::fold(&stage.dag);
+    assert_eq!(stage.ring(0, None).fit_key(&roster, NOW), Some(stage.key(4).0));
+}
+
+#[test]
+fn k5_readers_and_tickets_without_a_key_are_found_by_their_cards() {
+    let mut stage = Stage::new();
+    let ticket = stage.ticket(None, false);
+    let rekey = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(rekey));
+    let unaware = |stage: &Stage| -> Vec<RecipientId> {
+        let lacking = stage.ring(0, None).unaware(&stage.key(1).0, &Roster::fold(&stage.dag), NOW);
+        let mut ids: Vec<RecipientId> = lacking.iter().map(|one| one.to).collect();
+        ids.sort();
+        ids
+    };
+    let sorted = |mut ids: Vec<RecipientId>| {
+        ids.sort();
+        ids
+    };
+    let ticket_id = stage.to_ticket(1, ticket).to;
+    assert_eq!(unaware(&stage), [ticket_id]);
+    stage.join(1, ticket);
+    let bob = stage.people[1].card.card.id();
+    assert_eq!(unaware(&stage), sorted(vec![bob, ticket_id]));
+    let grant = Grant { key: stage.key(1).0, seals: vec![stage.to_ticket(1, ticket)] };
+    stage.write(0, ControlBody::Grant(grant));
+    assert!(unaware(&stage).is_empty(), "he opens it by the ticket he joined by");
+    // He loses his store: a new sealing key, a new card. What was sealed to the old one does not help him.
+    let reborn = Identity::new(&[2; 32], Zeroizing::new([200; 32])).card(0, 50);
+    stage.write(1, ControlBody::Card(NewCard { card: reborn.clone() }));
+    assert_eq!(unaware(&stage), [reborn.card.id()]);
+    // A card signed again for the same sealing key is no news.
+    let again = stage.people[0].identity.card(0, 60);
+    stage.write(0, ControlBody::Card(NewCard { card: again }));
+    assert_eq!(unaware(&stage), [reborn.card.id()]);
+    assert_eq!(recipients(&Roster::fold(&stage.dag), NOW).len(), 4, "Alice, Bob twice, the ticket");
+}
+
+#[test]
+fn a_seal_taken_from_somebody_elses_entry_does_not_open() {
+    let mut stage = Stage::new();
+    let ticket = stage.ticket(None, false);
+    stage.join(1, ticket);
+    // Bob writes a rekey with a seal that Alice made.
+    let rekey = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    stage.write(1, ControlBody::Rekey(rekey));
+    assert!(stage.ring(0, None).get(&stage.key(1).0).is_none());
+}
+
+#[test]
+fn a_ticket_whose_text_comes_later_opens_what_was_sealed_to_it_before() {
+    let mut stage = Stage::new();
+    let ticket = stage.ticket(None, false);
+    let rekey = stage.rekey(1, vec![stage.to_person(0, 1, 0), stage.to_ticket(1, ticket)], &[]);
+    stage.write(0, ControlBody::Rekey(rekey));
+    let mut ring = stage.ring(1, None);
+    assert!(ring.is_empty());
+    let keys = &stage.tickets[ticket].1;
+    let to = ticket_recipient(&keys.signing_key(), &keys.sealing_key);
+    ring.read_again();
+    ring.read(&stage.room, &stage.dag, &[Opener { to, secret: &keys.sealing_secret }]);
+    assert!(ring.get(&stage.key(1).0).is_some());
+}
