@@ -1,0 +1,174 @@
+//! Coming in: by tickets that are open, expired, closed, or made by somebody who is off; coming back after a loss.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use parlor_core::engine::api::{Failure, Outcome, RoomStanding};
+use parlor_sim::World;
+use parlor_wire::frame::Refusal;
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn standing(world: &World, node: usize, room: parlor_wire::RoomId) -> Option<RoomStanding> {
+    world.nodes[node].engine.as_ref()?.room(&room).map(|view| view.state)
+}
+
+#[test]
+fn wound_04_a_join_while_the_starter_is_off_happens_by_itself() {
+    let mut world = World::new(1);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let invited = world.start_room(alice, "room");
+    world.put_to_sleep(alice);
+    let saved = world.join(bob, &invited.text, 3_000);
+    assert!(matches!(saved, Some(Ok(Outcome::Joined { already: false, .. }))), "{saved:?}");
+    assert_eq!(standing(&world, bob, invited.room), Some(RoomStanding::Joining));
+    assert!(matches!(world.say(bob, invited.room, "#1#"), Some(Err(Failure::NotJoined))));
+    world.pass(3_600_000);
+    world.kill(bob);
+    world.pass(60_000);
+    world.wake(alice);
+    world.pass(60_000);
+    assert_eq!(standing(&world, bob, invited.room), Some(RoomStanding::Joined));
+    world.say_surely(bob, invited.room, "#2#");
+    world.settle();
+    assert_eq!(world.texts(alice, invited.room), ["#2#"]);
+    world.check_room(invited.room);
+}
+
+#[test]
+fn wound_23_an_expired_ticket_lets_nobody_in_whatever_the_joiners_clock_says() {
+    for skew in [0, 6 * HOUR_MS, -6 * HOUR_MS, -1_780_000_000_000] {
+        let mut world = World::new(2);
+        let alice = world.add_node("alice");
+        let bob = world.add_node_skewed("bob", skew);
+        let room = world.start_room(alice, "room").room;
+        let expires = world.wall_ms(alice) + 60_000;
+        let ticket = world.invite(alice, room, Some(expires)).unwrap().unwrap();
+        world.pass(120_000);
+        let joined = world.join(bob, &ticket.text, 60_000).unwrap();
+        let refused = matches!(
+            joined,
+            Err(Failure::TicketExpired | Failure::Refused(Refusal::TicketExpired | Refusal::TicketClosed))
+        );
+        assert!(refused, "{skew}: {joined:?}");
+        world.settle();
+        assert_eq!(world.members(room), [alice]);
+    }
+}
+
+#[test]
+fn an_owner_closes_an_expired_ticket_by_itself() {
+    let mut world = World::new(3);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let first = world.start_room(alice, "room");
+    world.join(bob, &first.text, 5_000).unwrap().unwrap();
+    let expires = world.wall_ms(alice) + 60_000;
+    let ticket = world.invite(alice, first.room, Some(expires)).unwrap().unwrap();
+    world.settle();
+    for node in [alice, bob] {
+        let held = world.held(node, first.room).unwrap();
+        assert!(held.roster.tickets[&ticket.id].closed, "{node}");
+        assert!(!held.roster.tickets[&first.id].closed, "{node}");
+    }
+}
+
+#[test]
+fn wound_23_a_closed_ticket_lets_nobody_in_and_says_so() {
+    let mut world = World::new(4);
+    let (alice, bob, carol) = (world.add_node("alice"), world.add_node("bob"), world.add_node("carol"));
+    let invited = world.start_room(alice, "room");
+    world.join(bob, &invited.text, 5_000).unwrap().unwrap();
+    world.close_ticket(alice, invited.room, invited.id).unwrap().unwrap();
+    world.settle();
+    let refused = world.join(carol, &invited.text, 5_000).unwrap();
+    assert!(matches!(refused, Err(Failure::Refused(Refusal::TicketClosed))), "{refused:?}");
+    world.say_surely(bob, invited.room, "#1#");
+    world.settle();
+    if world.members(invited.room).len() < 2 {
+        world.fail(&format!("{:?}", standing(&world, bob, invited.room)));
+    }
+    assert_eq!(world.members(invited.room), [alice, bob]);
+    let ticket = world.invite(alice, invited.room, None).unwrap().unwrap();
+    assert_ne!(ticket.id, invited.id);
+    world.join(carol, &ticket.text, 5_000).unwrap().unwrap();
+    world.settle();
+    assert_eq!(world.members(invited.room), [alice, bob, carol]);
+    assert_eq!(world.texts(carol, invited.room), ["#1#"]);
+    world.check_room(invited.room);
+}
+
+/// A join whose only witness dies before anybody else hears of it, and a close that has not seen it.
+#[test]
+fn a_join_undone_by_a_close_is_told_and_another_ticket_helps() {
+    let mut world = World::new(5);
+    let (alice, bob, carol) = (world.add_node("alice"), world.add_node("bob"), world.add_node("carol"));
+    let invited = world.start_room(alice, "room");
+    world.join(bob, &invited.text, 5_000).unwrap().unwrap();
+    world.settle();
+    let before = world.nodes[bob].store.clone();
+    // Carol comes in by Bob alone, and Bob's disk forgets it.
+    world.cut(alice, carol);
+    world.cut(alice, bob);
+    let by_bob = world.ticket_naming(&invited.text, bob);
+    world.join(carol, &by_bob, 0).unwrap().unwrap();
+    world.pass(20_000);
+    world.restore_disk(bob, before);
+    world.cut(bob, carol);
+    world.mend(alice, bob);
+    world.close_ticket(alice, invited.room, invited.id).unwrap().unwrap();
+    world.settle();
+    assert_eq!(world.members(invited.room), [alice, bob]);
+    let ticket = world.invite(alice, invited.room, None).unwrap().unwrap();
+    let joined = world.join(carol, &ticket.text, 30_000);
+    world.settle();
+    if world.members(invited.room).len() < 3 {
+        world.fail(&format!("{joined:?}"));
+    }
+    assert_eq!(world.members(invited.room), [alice, bob, carol]);
+    world.say_surely(carol, invited.room, "#1#");
+    world.settle();
+    assert_eq!(world.texts(alice, invited.room), ["#1#"]);
+    world.check_room(invited.room);
+}
+
+#[test]
+fn a_member_who_lost_the_store_and_kept_the_identity_comes_back_and_reads_all() {
+    for closed in [false, true] {
+        let mut world = World::new(6);
+        let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+        let invited = world.start_room(alice, "room");
+        let room = invited.room;
+        world.join(bob, &invited.text, 5_000).unwrap().unwrap();
+        world.say_surely(bob, room, "#1# mine");
+        world.say_surely(alice, room, "#2#");
+        world.settle();
+        if closed {
+            world.close_ticket(alice, room, invited.id).unwrap().unwrap();
+            world.say_surely(alice, room, "#3# under a key the ticket does not know");
+            world.settle();
+        }
+        world.restore_disk(bob, Default::default());
+        world.join(bob, &invited.text, 20_000).unwrap().unwrap();
+        world.settle();
+        assert_eq!(standing(&world, bob, room), Some(RoomStanding::Joined), "{closed}");
+        world.say_surely(bob, room, "#4# again");
+        world.settle();
+        world.check_room(room);
+        assert_eq!(world.texts(bob, room), world.texts(alice, room));
+        assert_eq!(world.texts(bob, room).len(), if closed { 4 } else { 3 });
+        let held = world.held(alice, room).unwrap();
+        assert_eq!(held.roster.members.len(), 2);
+    }
+}
+
+#[test]
+fn a_retried_join_is_one_membership() {
+    let mut world = World::new(7);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let invited = world.start_room(alice, "room");
+    for _ in 0..3 {
+        world.join(bob, &invited.text, 0).unwrap().unwrap();
+    }
+    world.settle();
+    let again = world.join(bob, &invited.text, 0).unwrap().unwrap();
+    assert!(matches!(again, Outcome::Joined { already: true, .. }), "{again:?}");
+    assert_eq!(world.held(alice, invited.room).unwrap().roster.memberships.len(), 2);
+}
