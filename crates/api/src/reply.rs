@@ -1,0 +1,484 @@
+//! Everything the node answers. Ids are whole, times are RFC 3339 in UTC, texts are already clean.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::Priority;
+
+/// The last word on a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Nothing more to say.
+    Done,
+    /// How the node is.
+    Status(Status),
+    /// What a bare `parlor` shows.
+    Here(Here),
+    /// A room was started.
+    Started(Started),
+    /// A room was joined, or will be.
+    Joined(Joined),
+    /// A ticket.
+    Invited(Invited),
+    /// Tickets of a room.
+    Tickets(Vec<Ticket>),
+    /// One ticket, as it is now.
+    Ticket(Ticket),
+    /// Who is in a room, and who asks to be.
+    Members(Members),
+    /// One member, as it is now.
+    Member(Member),
+    /// Somebody was put out.
+    Removed(Removed),
+    /// This identity has gone out of a room.
+    Left(Left),
+    /// A message is durable here.
+    Sent(Sent),
+    /// One message.
+    Message(Message),
+    /// Members and their sessions.
+    People(Vec<Person>),
+    /// Unread counts.
+    Unread(Vec<UnreadRoom>),
+    /// All rooms.
+    Rooms(Vec<Room>),
+    /// One room.
+    Room(Room),
+    /// A binding.
+    Bound(Bound),
+    /// Rooms that a directory does not hear any more.
+    Unbound(Vec<Bound>),
+    /// Every identity this node knows.
+    Peers(Vec<Peer>),
+    /// One of them.
+    Peer(Peer),
+    /// A safety number.
+    Safety(Safety),
+    /// Who this node is.
+    Identity(Identity),
+    /// What was tried.
+    Checks(Vec<Check>),
+    /// What the hook is to write.
+    Hook(Hook),
+    /// Unread messages as text.
+    Unheard(Unheard),
+}
+
+/// One of several things before the last word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A message.
+    Message(Message),
+}
+
+/// How the node is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// Its home.
+    pub home: PathBuf,
+    /// The identity it runs for.
+    pub peer: String,
+    /// Since when.
+    pub since: String,
+    /// How many rooms.
+    pub rooms: u64,
+    /// Peers connected now.
+    pub connected: u64,
+    /// Sessions it knows.
+    pub sessions: u64,
+    /// Where it listens.
+    pub addresses: Vec<String>,
+}
+
+/// What a bare `parlor` shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Here {
+    /// The caller's directory, as bindings see it.
+    pub dir: Option<PathBuf>,
+    /// The rooms heard here, the default first.
+    pub rooms: Vec<Room>,
+    /// Their people.
+    pub people: Vec<Person>,
+    /// Their unread counts.
+    pub unread: Vec<UnreadRoom>,
+    /// Whether there are rooms that are heard elsewhere.
+    pub other_rooms: u64,
+}
+
+/// A room was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// The room.
+    pub room: Room,
+    /// The ticket.
+    pub ticket: Invited,
+    /// The directory it is bound to.
+    pub bound: Option<PathBuf>,
+}
+
+/// A room was joined, or will be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The room.
+    pub room: Room,
+    /// Whether it was a member of it already.
+    pub already: bool,
+    /// The directory it is bound to.
+    pub bound: Option<PathBuf>,
+}
+
+/// A ticket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invited {
+    /// Its text.
+    pub ticket: String,
+    /// The ticket's entry.
+    pub id: String,
+    /// Which room it opens.
+    pub room: String,
+    /// The role it gives.
+    pub role: String,
+    /// When it expires.
+    pub expires: Option<String>,
+    /// How many may join by it.
+    pub uses: Option<u32>,
+    /// Whether an owner has to let each of them in.
+    #[serde(default)]
+    pub approve: bool,
+}
+
+/// A ticket of a room, without its text: that is a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The ticket's entry.
+    pub id: String,
+    /// The room it opens.
+    pub room: String,
+    /// The room's name.
+    pub room_name: String,
+    /// The owner who made it.
+    pub peer: String,
+    /// What the owner is called here.
+    pub name: String,
+    /// The role it gives.
+    pub role: String,
+    /// How many may come by it; absent: any number.
+    pub uses: Option<u32>,
+    /// How many have.
+    pub joins: u32,
+    /// When it expires; absent: never.
+    pub expires: Option<String>,
+    /// Whether an owner has to let each of them in.
+    pub approve: bool,
+    /// Whether it lets people in now.
+    pub open: bool,
+    /// Whether somebody closed it.
+    pub closed: bool,
+}
+
+/// Who is in a room, and who asks to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Members {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// Its members, this identity first.
+    pub people: Vec<Person>,
+    /// Who asks to be let in, who asked first first.
+    pub asking: Vec<Asking>,
+}
+
+/// Somebody who asks to be let in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asking {
+    /// The identity.
+    pub peer: String,
+    /// What it is called here.
+    pub name: String,
+    /// The entry of the ticket it came by.
+    pub ticket: String,
+    /// Since when, by its own clock.
+    pub time: String,
+}
+
+/// One member of a room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The room.
+    pub room: String,
+    /// The room's name.
+    pub room_name: String,
+    /// The identity.
+    pub peer: String,
+    /// What it is called here.
+    pub name: String,
+    /// `owner`, `member` or `reader`.
+    pub role: String,
+}
+
+/// Somebody was put out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Removed {
+    /// The room.
+    pub room: String,
+    /// The room's name.
+    pub room_name: String,
+    /// The identity.
+    pub peer: String,
+    /// What it was called here.
+    pub name: String,
+    /// The tickets that were closed with it, by their entries.
+    pub closed: Vec<String>,
+}
+
+/// This identity has gone out of a room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// The directories that heard it until now.
+    pub unbound: Vec<PathBuf>,
+}
+
+/// A message is durable here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its id.
+    pub id: String,
+    /// Its room.
+    pub room: String,
+    /// The room's name.
+    pub room_name: String,
+    /// Members other than this identity whose node has acknowledged holding it durably.
+    pub reached: u64,
+    /// Members other than this identity.
+    pub of: u64,
+    /// Things its author should know: a clock that is off, an older roster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id.
+    pub id: String,
+    /// Its room.
+    pub room: String,
+    /// The room's name.
+    pub room_name: String,
+    /// Whose.
+    pub peer: String,
+    /// What its author is called here.
+    pub name: String,
+    /// The session it was written in, if it named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// `human`, `agent` or `program`.
+    pub author: String,
+    /// When, by the author's clock.
+    pub time: String,
+    /// The same in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Its place in this node's order of arrival.
+    pub arrival: u64,
+    /// How urgent.
+    pub priority: Priority,
+    /// What was said.
+    pub text: String,
+    /// Whether this identity wrote it.
+    pub own: bool,
+    /// Whether it is of a kind this version does not know.
+    #[serde(default)]
+    pub newer: bool,
+}
+
+/// A member of a room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Person {
+    /// The room.
+    pub room: String,
+    /// The identity.
+    pub peer: String,
+    /// What it is called here.
+    pub name: String,
+    /// `owner`, `member` or `reader`.
+    pub role: String,
+    /// Whether it is this identity.
+    pub own: bool,
+    /// Whether its node is linked to this one now.
+    pub connected: bool,
+    /// When its node was last seen, if it is not connected.
+    pub last_seen: Option<String>,
+    /// Its sessions that are present.
+    pub sessions: Vec<Session>,
+    /// When a person here compared the safety number with it.
+    #[serde(default)]
+    pub verified: Option<String>,
+    /// What people should know before they take it for somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// An identity this node knows, whatever the room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The identity.
+    pub peer: String,
+    /// What it is called here, among all peers.
+    pub name: String,
+    /// What this identity calls it.
+    pub petname: Option<String>,
+    /// What it calls itself.
+    pub nick: Option<String>,
+    /// Whether it is this identity.
+    pub own: bool,
+    /// The names of the rooms both are in.
+    pub rooms: Vec<String>,
+    /// Whether its node is linked to this one now.
+    pub connected: bool,
+    /// When its node was last seen, if it is not connected.
+    pub last_seen: Option<String>,
+    /// When a person here compared the safety number with it.
+    pub verified: Option<String>,
+}
+
+/// The safety number of this identity and a peer, the same on both sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Safety {
+    /// With whom.
+    pub peer: Peer,
+    /// 12 groups of five digits.
+    pub digits: String,
+    /// The same strength as 18 words.
+    pub words: String,
+}
+
+/// A running session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its label: mostly the directory's name.
+    pub label: String,
+    /// The agent program.
+    pub program: String,
+    /// What it says it is doing.
+    pub summary: Option<String>,
+}
+
+/// What is unread in one room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnreadRoom {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// How many messages.
+    pub unread: u64,
+    /// Whose count it is: a session's label, or `here` for the directory's people.
+    pub session: String,
+}
+
+/// A room as this node holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Room {
+    /// Its id.
+    pub id: String,
+    /// What it is called here.
+    pub name: String,
+    /// `joined`, `joining` (saved, nobody reached yet), `asking` (an owner has not answered yet), `frozen` (needs a
+    /// newer Parlor), `refused`, `left`, `removed`.
+    pub state: String,
+    /// Why, when frozen or refused.
+    pub why: Option<String>,
+    /// This identity's role.
+    pub role: Option<String>,
+    /// Live members.
+    pub members: u64,
+    /// Linked now.
+    pub connected: u64,
+    /// Messages held.
+    pub messages: u64,
+    /// Open tickets.
+    pub open_tickets: u64,
+    /// How many ask to be let in.
+    #[serde(default)]
+    pub asking: u64,
+    /// Entries held that cannot be opened yet.
+    pub waiting: u64,
+    /// The directories it is bound to.
+    pub bound: Vec<PathBuf>,
+    /// How it travels.
+    pub carrier: String,
+    /// Whether it is the default where the caller stands.
+    pub default: bool,
+    /// Things people should know: forks, clocks, heads heard of and not held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A binding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// The directory, as bindings see it: for a git work tree the one above git's common directory.
+    pub dir: PathBuf,
+}
+
+/// Who this node is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The identity.
+    pub peer: String,
+    /// What it calls itself.
+    pub nick: String,
+    /// Its home.
+    pub home: PathBuf,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What.
+    pub name: String,
+    /// `ok`, `warn` or `fail`.
+    pub state: String,
+    /// What was seen.
+    pub detail: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// What the hook is to write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Written to its standard output as it is; empty: nothing.
+    pub stdout: String,
+    /// To be committed once written; absent: nothing was given.
+    pub token: Option<u64>,
+}
+
+/// Unread messages as text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unheard {
+    /// The text; empty when there is nothing.
+    pub text: String,
+    /// How many messages it holds.
+    pub messages: u64,
+    /// How many more are unread.
+    pub more: u64,
+    /// To be committed once written.
+    pub token: Option<u64>,
+}

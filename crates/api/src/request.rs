@@ -1,0 +1,427 @@
+//! Everything a surface may ask. Rooms, peers and entries are named as people name them (whole id, prefix,
+//! alias, nick); the node resolves.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// How urgent a message is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Counted, never injected.
+    Low,
+    /// Given at the next prompt.
+    #[default]
+    Normal,
+    /// Given between tools.
+    Now,
+}
+
+/// What somebody may do in a room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Rules it. Made once, an owner is one for good.
+    Owner,
+    /// Reads and writes.
+    #[default]
+    Member,
+    /// Reads.
+    Reader,
+}
+
+/// One thing asked of the node. Where `room` is absent, the room bound to the caller's directory is meant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// How the node is. → `Reply::Status`
+    Status,
+    /// What a bare `parlor` shows: room here, who is here, unread. → `Reply::Here`
+    Here,
+    /// Ends the node; answered when nothing is left to lose. → `Reply::Done`
+    Stop,
+    /// Starts a room and makes its first ticket. → `Reply::Started`
+    Start {
+        /// Its name; absent: the directory's.
+        #[serde(default)]
+        name: Option<String>,
+        /// The directory to bind it to; absent: none.
+        #[serde(default)]
+        dir: Option<PathBuf>,
+        /// Bind even `/` or the home directory.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Joins by a ticket, now or when somebody is reached. → `Reply::Joined`
+    Join {
+        /// The pasted text.
+        ticket: String,
+        /// The directory to bind it to; absent: none.
+        #[serde(default)]
+        dir: Option<PathBuf>,
+        /// Bind even `/` or the home directory.
+        #[serde(default)]
+        force: bool,
+        /// How long to wait for somebody before answering "saved".
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// A ticket of the room: the newest of the usual terms that is still good, or a new one. Any term given makes a
+    /// new one, with the others as usual. → `Reply::Invited`
+    Invite {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// It expires after so many seconds; absent: after seven days.
+        #[serde(default)]
+        expires_s: Option<u64>,
+        /// How many may come by it; absent: any number.
+        #[serde(default)]
+        uses: Option<u32>,
+        /// What it makes them; absent: members.
+        #[serde(default)]
+        role: Option<Role>,
+        /// Whether an owner has to let each of them in.
+        #[serde(default)]
+        approve: bool,
+    },
+    /// The tickets of a room, open ones first. → `Reply::Tickets`
+    TicketList {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Those too that let nobody in any more.
+        #[serde(default)]
+        all: bool,
+    },
+    /// Closes a ticket: nobody comes by it any more. → `Reply::Ticket`
+    TicketClose {
+        /// Of which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Its id or a prefix.
+        ticket: String,
+    },
+    /// Who is in a room, and who asks to be. → `Reply::Members`
+    MemberList {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Lets in somebody who asks. → `Reply::Member`
+    MemberApprove {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Whom.
+        peer: String,
+    },
+    /// Puts somebody out, and closes the open tickets. → `Reply::Removed`
+    MemberRemove {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Whom.
+        peer: String,
+        /// Tickets that stay open, by their ids or prefixes.
+        #[serde(default)]
+        keep: Vec<String>,
+    },
+    /// Gives somebody a role. → `Reply::Member`
+    MemberRole {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Whom.
+        peer: String,
+        /// Which.
+        role: Role,
+    },
+    /// Says something. → `Reply::Sent`
+    Send {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// What.
+        text: String,
+        /// A retry with the same one is the same message.
+        request_id: String,
+        /// How urgent.
+        #[serde(default)]
+        priority: Priority,
+        /// How long to wait for peers' acknowledgements; the message is durable before that.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// What was said, oldest first. → `Event::Message` …, `Reply::Done`
+    Log {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// At most so many, the newest.
+        #[serde(default)]
+        limit: Option<u64>,
+        /// Not older than this, in milliseconds since 1970.
+        #[serde(default)]
+        since_ms: Option<u64>,
+        /// Goes on with what arrives, until cancelled.
+        #[serde(default)]
+        follow: bool,
+    },
+    /// One message, whole. → `Reply::Message`
+    Message {
+        /// Which room; absent: any.
+        #[serde(default)]
+        room: Option<String>,
+        /// Its id or a prefix. Not called `id`: that is the line's own.
+        entry: String,
+    },
+    /// Who is in a room. → `Reply::People`
+    Who {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// How much is unread, for the caller's session, or for its directory. → `Reply::Unread`
+    Unread,
+    /// All rooms. → `Reply::Rooms`
+    RoomList,
+    /// One room, in full. → `Reply::Room`
+    RoomShow {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Lets sessions below a directory hear a room. → `Reply::Bound`
+    RoomBind {
+        /// Which room.
+        room: String,
+        /// Which directory.
+        dir: PathBuf,
+        /// Bind even `/` or the home directory.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Ends that. → `Reply::Done`
+    RoomUnbind {
+        /// Which room; absent: all of the directory.
+        #[serde(default)]
+        room: Option<String>,
+        /// Which directory.
+        dir: PathBuf,
+    },
+    /// What this node calls a room. → `Reply::Room`
+    RoomAlias {
+        /// Which.
+        room: String,
+        /// The name; absent: its own again.
+        #[serde(default)]
+        alias: Option<String>,
+    },
+    /// What a room calls itself, for everybody in it. → `Reply::Room`
+    RoomRename {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+        /// The name.
+        name: String,
+    },
+    /// A new key for a room. → `Reply::Room`
+    RoomRekey {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Goes out of a room; no directory hears it any more. → `Reply::Left`
+    RoomLeave {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+        /// Even as the last owner.
+        #[serde(default)]
+        abandon: bool,
+    },
+    /// Shows or sets the nick. → `Reply::Identity`
+    Nick {
+        /// The new one.
+        #[serde(default)]
+        set: Option<String>,
+    },
+    /// Every identity this node knows. → `Reply::Peers`
+    PeerList,
+    /// What this identity calls a peer. → `Reply::Peer`
+    PeerName {
+        /// Which.
+        peer: String,
+        /// The petname; absent: its own nick again.
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// The safety number with a peer. → `Reply::Safety`
+    PeerVerify {
+        /// Which.
+        peer: String,
+        /// Notes that a person has compared it.
+        #[serde(default)]
+        mark: bool,
+    },
+    /// Who this node is. → `Reply::Identity`
+    Identity,
+    /// The node tries its own links. → `Reply::Checks`
+    Doctor,
+    /// A hook was run by an agent program. → `Reply::Hook`
+    Hook {
+        /// The agent program: `claude`.
+        program: String,
+        /// What it wrote to the hook.
+        stdin: String,
+        /// The forwarded environment.
+        #[serde(default)]
+        env: BTreeMap<String, String>,
+        /// The hook's parent process.
+        #[serde(default)]
+        parent_pid: Option<u32>,
+    },
+    /// What was given under this token has been written out. → `Reply::Done`
+    Commit {
+        /// The token of `Reply::Hook` or `Reply::Unheard`.
+        token: u64,
+    },
+    /// The caller's session's unread messages, as text; given for good at `Commit`. → `Reply::Unheard`
+    Check {
+        /// Which room; absent: all the session hears.
+        #[serde(default)]
+        room: Option<String>,
+        /// At most so many characters.
+        #[serde(default)]
+        limit_chars: Option<u32>,
+    },
+    /// What the caller's session is doing, told to its rooms. → `Reply::Done`
+    SetSummary {
+        /// One line.
+        summary: String,
+    },
+}
+
+impl Request {
+    /// Whether asking twice is as good as asking once: it changes nothing, sets what it says, or carries an id by
+    /// which the node knows it again.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Start { .. }
+            | Self::Invite { .. }
+            | Self::MemberApprove { .. }
+            | Self::MemberRemove { .. }
+            | Self::RoomRekey { .. }
+            | Self::RoomLeave { .. }
+            | Self::Commit { .. }
+            | Self::Hook { .. }
+            | Self::Stop => false,
+            // What was leased to a connection that broke is given again.
+            Self::Check { .. } => true,
+            Self::Status
+            | Self::Here
+            | Self::Join { .. }
+            | Self::Send { .. }
+            | Self::Log { .. }
+            | Self::Message { .. }
+            | Self::Who { .. }
+            | Self::Unread
+            | Self::RoomList
+            | Self::RoomShow { .. }
+            | Self::RoomBind { .. }
+            | Self::RoomUnbind { .. }
+            | Self::RoomAlias { .. }
+            | Self::RoomRename { .. }
+            | Self::TicketList { .. }
+            | Self::TicketClose { .. }
+            | Self::MemberList { .. }
+            | Self::MemberRole { .. }
+            | Self::Nick { .. }
+            | Self::PeerList
+            | Self::PeerName { .. }
+            | Self::PeerVerify { .. }
+            | Self::Identity
+            | Self::Doctor
+            | Self::SetSummary { .. } => true,
+        }
+    }
+
+    /// Whether it goes on until it is cancelled.
+    pub fn is_endless(&self) -> bool {
+        matches!(self, Self::Log { follow: true, .. })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Request {
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn what_rules_a_room_is_named_as_the_document_names_it() {
+        let (room, peer) = (None, "bob".to_owned());
+        for (line, request) in [
+            (r#"{"do":"ticket_list"}"#, Request::TicketList { room: None, all: false }),
+            (
+                r#"{"do":"ticket_close","ticket":"mk7m2qda"}"#,
+                Request::TicketClose { room: None, ticket: "mk7m2qda".into() },
+            ),
+            (r#"{"do":"member_list"}"#, Request::MemberList { room: None }),
+            (
+                r#"{"do":"member_approve","peer":"bob"}"#,
+                Request::MemberApprove { room: None, peer: peer.clone() },
+            ),
+            (
+                r#"{"do":"member_remove","peer":"bob","keep":["mk7m2qda"]}"#,
+                Request::MemberRemove { room: None, peer: peer.clone(), keep: vec!["mk7m2qda".into()] },
+            ),
+            (
+                r#"{"do":"member_role","peer":"bob","role":"reader"}"#,
+                Request::MemberRole { room, peer, role: Role::Reader },
+            ),
+            (
+                r#"{"do":"room_rename","name":"money"}"#,
+                Request::RoomRename { room: None, name: "money".into() },
+            ),
+            (r#"{"do":"room_rekey"}"#, Request::RoomRekey { room: None }),
+            (r#"{"do":"room_leave","abandon":true}"#, Request::RoomLeave { room: None, abandon: true }),
+        ] {
+            assert_eq!(read(line), request);
+            assert_eq!(read(&serde_json::to_string(&request).unwrap()), request);
+        }
+        assert!(
+            serde_json::from_str::<Request>(r#"{"do":"member_role","peer":"bob","role":"king"}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn an_invitation_of_the_usual_terms_is_what_says_nothing_of_them() {
+        let usual = Request::Invite { room: None, expires_s: None, uses: None, role: None, approve: false };
+        assert_eq!(read(r#"{"do":"invite"}"#), usual);
+        let strict = Request::Invite {
+            room: Some("payments".into()),
+            expires_s: Some(60),
+            uses: Some(1),
+            role: Some(Role::Reader),
+            approve: true,
+        };
+        assert_eq!(read(&serde_json::to_string(&strict).unwrap()), strict);
+    }
+
+    #[test]
+    fn what_would_be_done_twice_is_not_asked_twice() {
+        let (room, peer) = (None, "bob".to_owned());
+        let remove = Request::MemberRemove { room: None, peer: peer.clone(), keep: Vec::new() };
+        assert!(!remove.is_repeatable(), "a second remove would close tickets made meanwhile");
+        assert!(!Request::RoomRekey { room: None }.is_repeatable());
+        assert!(Request::MemberRole { room, peer, role: Role::Reader }.is_repeatable());
+        assert!(Request::MemberList { room: None }.is_repeatable());
+    }
+}
