@@ -1,0 +1,201 @@
+//! Who calls: the session a connection belongs to, and whether a human, an agent or a program writes through
+//! it. A label for readers, worked out from the process and its environment; never a boundary.
+
+use parlor_api::{ApiError, ErrorKind, Hello};
+use parlor_core::engine::api::{Author, HolderId};
+use tokio::sync::Semaphore;
+
+use crate::process::ancestry;
+use crate::sessions::{Session, Sessions, Sighting};
+
+/// The surface that agents talk through.
+pub(crate) const MCP: &str = "mcp";
+/// The surface an agent program runs by itself.
+pub(crate) const HOOK: &str = "hook";
+
+const ROOM_VARIABLE: &str = "PARLOR_ROOM";
+const MCP_SESSION_VARIABLE: &str = "PARLOR_MCP_SESSION";
+/// Where agent programs name their session to what they run.
+const SESSION_VARIABLES: [&str; 1] = ["CLAUDE_CODE_SESSION_ID"];
+/// What agent programs set for everything they run.
+const AGENT_VARIABLES: [&str; 2] = ["CLAUDE_CODE_SESSION_ID", "CLAUDECODE"];
+const CLAUDE: &str = "claude";
+
+/// One connection's other end.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// By which the engine knows it, when it holds a take.
+    pub holder: HolderId,
+    pub hello: Hello,
+    /// Its process, as the operating system says.
+    pub pid: Option<u32>,
+    /// Held while a log is shown to it: a connection that does not read keeps one list in memory, not many.
+    pub log_turn: Semaphore,
+    /// What an agent's session is called that nobody has named.
+    own_id: String,
+}
+
+impl Caller {
+    pub(crate) fn new(holder: HolderId, hello: Hello, pid: Option<u32>) -> Self {
+        let own_id = pid.or(hello.parent_pid).unwrap_or_default().to_string();
+        Self { holder, hello, pid, log_turn: Semaphore::new(1), own_id }
+    }
+
+    pub(crate) fn is_mcp(&self) -> bool {
+        self.hello.surface == MCP
+    }
+
+    /// What `PARLOR_ROOM` says where it runs.
+    pub(crate) fn room(&self) -> Option<&str> {
+        self.variable(ROOM_VARIABLE)
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.hello.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The session it belongs to, as far as sessions are known.
+    pub(crate) fn session<'a>(&self, sessions: &'a Sessions) -> Option<&'a Session> {
+        let by_process = || {
+            if self.is_mcp() {
+                return sessions.of_processes(&[self.hello.parent_pid?]);
+            }
+            sessions.of_processes(&self.pid.map(ancestry)?)
+        };
+        let named = || SESSION_VARIABLES.iter().find_map(|name| sessions.of_id(self.variable(name)?));
+        let named_in_call = || sessions.of_id(self.variable(MCP_SESSION_VARIABLE)?).filter(|_| self.is_mcp());
+        by_process().or_else(named).or_else(named_in_call)
+    }
+
+    /// How an agent's connection is seen as a session of its own, where no hook has named one.
+    pub(crate) fn sighting(&self) -> Option<Sighting<'_>> {
+        let (true, Some(dir)) = (self.is_mcp(), self.hello.cwd.as_deref()) else { return None };
+        let (program, id) = match SESSION_VARIABLES.iter().find_map(|name| self.variable(name)) {
+            Some(id) => (CLAUDE, id),
+            None => (MCP, self.variable(MCP_SESSION_VARIABLE).unwrap_or(&self.own_id)),
+        };
+        Some(Sighting { program, id, dir, pid: self.hello.parent_pid, room: self.room() })
+    }
+
+    /// Who writes through it.
+    pub(crate) fn author(&self, sessions: &Sessions) -> Author {
+        let in_agent = AGENT_VARIABLES.iter().any(|name| self.variable(name).is_some());
+        if self.is_mcp() || in_agent || self.session(sessions).is_some() {
+            Author::Agent
+        } else if self.hello.terminal {
+            Author::Human
+        } else {
+            Author::Program
+        }
+    }
+
+    /// Refuses to an agent what changes who may hear or be heard, and under which name.
+    pub(crate) fn refuse_agents(&self, sessions: &Sessions, command: &str) -> Result<(), ApiError> {
+        if self.author(sessions) != Author::Agent {
+            return Ok(());
+        }
+        let message = "this changes who hears whom or by which name, and an agent may not do it";
+        Err(refusal(message, command))
+    }
+}
+
+fn refusal(message: &str, command: &str) -> ApiError {
+    ApiError::new(ErrorKind::NotAllowed, message).hint(format!("ask your human to run `{command}`"))
+}
+
+/// Refuses to an agent what a command does to the identity itself, without a node that would know its sessions: by
+/// this process's environment alone.
+pub fn refuse_agents_here(command: &str) -> Result<(), ApiError> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if AGENT_VARIABLES.iter().any(|name| is_set(name)) {
+        let message = "this is about the secret key of an identity, and an agent may not do it";
+        return Err(refusal(message, command));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::path::Path;
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn caller(surface: &str, terminal: bool, pid: Option<u32>, env: &[(&str, &str)]) -> Caller {
+        let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let cwd = Some("/srv/api".into());
+        let hello = Hello { surface: surface.into(), terminal, env, cwd, ..Hello::default() };
+        Caller::new(1, hello, pid)
+    }
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("60").spawn().unwrap()
+    }
+
+    fn sessions(pid: u32) -> Sessions {
+        let mut sessions = Sessions::default();
+        let seen =
+            Sighting { program: CLAUDE, id: "s1", dir: Path::new("/srv/api"), pid: Some(pid), room: None };
+        sessions.see(&seen, [1; 16], 1);
+        sessions
+    }
+
+    #[test]
+    fn wound_21_the_process_and_its_environment_say_who_writes_and_no_name_does() {
+        let mut agent = sleeper();
+        let known = sessions(agent.id());
+        let author = |caller: &Caller| caller.author(&known);
+        assert_eq!(author(&caller("cli", true, None, &[])), Author::Human);
+        assert_eq!(author(&caller("cli", false, None, &[])), Author::Program);
+        assert_eq!(author(&caller("cli", true, Some(agent.id()), &[])), Author::Agent);
+        assert_eq!(author(&caller("cli", true, Some(std::process::id()), &[])), Author::Human);
+        assert_eq!(author(&caller("cli", true, None, &[("CLAUDECODE", "1")])), Author::Agent);
+        assert_eq!(author(&caller("cli", true, None, &[("CLAUDECODE", "")])), Author::Human);
+        assert_eq!(author(&caller(MCP, true, None, &[])), Author::Agent);
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+        assert_eq!(author(&caller("cli", true, Some(agent.id()), &[])), Author::Human);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_session_runs_belongs_to_it() {
+        // This process is the agent program, the child is what its shell tool runs.
+        let known = sessions(std::process::id());
+        let mut tool = sleeper();
+        let tool_call = caller("cli", false, Some(tool.id()), &[]);
+        assert_eq!(tool_call.session(&known).unwrap().id, "s1");
+        tool.kill().unwrap();
+        tool.wait().unwrap();
+    }
+
+    #[test]
+    fn an_mcp_server_is_in_the_session_of_its_parent_before_the_one_it_was_started_with() {
+        let mut agent = sleeper();
+        let mut known = sessions(agent.id());
+        let first = Sighting { program: CLAUDE, id: "s0", dir: Path::new("/"), pid: None, room: None };
+        known.see(&first, [2; 16], 2);
+        let mut mcp = caller(MCP, false, None, &[("CLAUDE_CODE_SESSION_ID", "s0")]);
+        assert_eq!(mcp.session(&known).unwrap().id, "s0");
+        mcp.hello.parent_pid = Some(agent.id());
+        assert_eq!(mcp.session(&known).unwrap().id, "s1");
+        let named = caller(MCP, false, None, &[("PARLOR_MCP_SESSION", "s0")]);
+        assert_eq!(named.session(&known).unwrap().id, "s0");
+        let lone = caller(MCP, false, None, &[("PARLOR_MCP_SESSION", "thread-7")]);
+        assert!(lone.session(&known).is_none());
+        assert_eq!(lone.sighting().map(|seen| (seen.program, seen.id)), Some((MCP, "thread-7")));
+        assert!(caller("cli", false, None, &[]).sighting().is_none());
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    #[test]
+    fn authority_is_refused_to_agents_with_the_way_to_get_it() {
+        let known = Sessions::default();
+        let refused = caller(MCP, false, None, &[]).refuse_agents(&known, "parlor invite").unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::NotAllowed);
+        assert_eq!(refused.hint.as_deref(), Some("ask your human to run `parlor invite`"));
+        assert!(caller("cli", false, None, &[]).refuse_agents(&known, "parlor invite").is_ok());
+    }
+}

@@ -1,0 +1,55 @@
+//! How entries travel. A carrier opens links to peers the engine wants, accepts theirs, and moves frames; it
+//! never looks into one. Now there is one: `p2p`.
+
+pub mod p2p;
+
+use std::net::SocketAddr;
+
+use parlor_core::engine::api::{LinkId, WantedLink};
+use parlor_wire::{PeerId, RoomId};
+
+/// What a carrier tells the driver. Sent over a bounded channel: when the driver is busy, links wait.
+#[derive(Debug)]
+pub enum CarrierEvent {
+    /// A link is open; `room` is set where this side dialled.
+    Up {
+        /// The link; never reused.
+        link: LinkId,
+        /// Who is at the other end, authenticated.
+        peer: PeerId,
+        /// For which room it was dialled.
+        room: Option<RoomId>,
+    },
+    /// A whole frame, without its length.
+    Frame {
+        /// On which link.
+        link: LinkId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// The link is gone.
+    Down {
+        /// Which.
+        link: LinkId,
+    },
+    /// A peer was reached at these addresses.
+    Learned {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        addresses: Vec<SocketAddr>,
+    },
+}
+
+/// What the driver asks of a carrier; none of it blocks.
+pub trait Carrier: Send {
+    /// The links that should exist, and where their peers were last known. The carrier dials what is missing,
+    /// again and again with back-off, and leaves others alone.
+    fn want(&self, links: Vec<(WantedLink, Vec<SocketAddr>)>);
+    /// Sends a frame (length is added here). A link whose queue is full is closed: its peer will sync again.
+    fn send(&self, link: LinkId, bytes: Vec<u8>);
+    /// Closes a link after what was sent on it.
+    fn close(&self, link: LinkId);
+    /// Where this node can be reached, best first; loopback last.
+    fn addresses(&self) -> Vec<SocketAddr>;
+}

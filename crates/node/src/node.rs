@@ -1,0 +1,197 @@
+//! What the parts of a running node share, and what they do together: which rooms a session hears, and telling
+//! rooms of sessions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parlor_api::paths::Home;
+use parlor_core::engine::api::{Command, HolderId, TakeRoom};
+use parlor_wire::{PeerId, RoomId};
+
+use crate::bindings::{self, Bindings};
+use crate::caller::Caller;
+use crate::carriers::Carrier;
+use crate::clock;
+use crate::driver::Driver;
+use crate::life::Life;
+use crate::requests::place;
+use crate::sessions::{Session, Sessions, Sighting};
+
+/// This word for a room silences.
+pub(crate) const OFF: &str = "off";
+
+/// One running node.
+pub(crate) struct Node {
+    pub home: Home,
+    pub version: &'static str,
+    pub me: PeerId,
+    pub since_ms: u64,
+    pub driver: Driver,
+    pub carrier: Arc<dyn Carrier + Sync>,
+    pub life: Life,
+    sessions: Mutex<Sessions>,
+    bindings: Mutex<Bindings>,
+    /// Agents' open connections.
+    attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
+    /// What was given under which token, to whom: only the connection that was given something may say that it
+    /// was written out.
+    given: Mutex<BTreeMap<u64, HolderId>>,
+}
+
+/// What a node is made from.
+pub(crate) struct NodeParts {
+    pub home: Home,
+    pub version: &'static str,
+    pub me: PeerId,
+    pub driver: Driver,
+    pub carrier: Arc<dyn Carrier + Sync>,
+    pub sessions: Sessions,
+    pub bindings: Bindings,
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Node {
+    pub(crate) fn new(parts: NodeParts) -> Self {
+        Self {
+            home: parts.home,
+            version: parts.version,
+            me: parts.me,
+            since_ms: clock::wall_ms(),
+            driver: parts.driver,
+            carrier: parts.carrier,
+            life: Life::new(),
+            sessions: Mutex::new(parts.sessions),
+            bindings: Mutex::new(parts.bindings),
+            attached: Mutex::default(),
+            given: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        lock(&self.sessions)
+    }
+
+    pub(crate) fn bindings(&self) -> MutexGuard<'_, Bindings> {
+        lock(&self.bindings)
+    }
+
+    /// Counts a connection of an agent.
+    pub(crate) fn attach(&self, caller: &Arc<Caller>) {
+        lock(&self.attached).insert(caller.holder, caller.clone());
+    }
+
+    pub(crate) fn detach(&self, holder: HolderId) {
+        lock(&self.attached).remove(&holder);
+        lock(&self.given).retain(|_, to| *to != holder);
+    }
+
+    /// Notes to whom something was given.
+    pub(crate) fn gave(&self, token: u64, holder: HolderId) {
+        lock(&self.given).insert(token, holder);
+    }
+
+    /// Whether a connection was given something under this token; true once.
+    pub(crate) fn takes_back(&self, token: u64, holder: HolderId) -> bool {
+        let mut given = lock(&self.given);
+        let is_its = given.get(&token) == Some(&holder);
+        if is_its {
+            given.remove(&token);
+        }
+        is_its
+    }
+
+    /// The rooms heard in a directory where `PARLOR_ROOM` says `named`, the default first. A name that means
+    /// nothing is heard nowhere.
+    pub(crate) async fn heard_in(&self, dir: &Path, named: Option<&str>) -> Vec<TakeRoom> {
+        // The file system is asked before the lock is taken: it may be slow.
+        let key = bindings::key_of(dir);
+        match named {
+            Some(OFF) => Vec::new(),
+            None => self.bindings().heard(&key),
+            Some(name) => match place::room_named(self, name).await {
+                Ok(room) => {
+                    let here = self.bindings().heard(&key);
+                    let bound = here.into_iter().find(|heard| heard.room == room);
+                    vec![bound.unwrap_or(TakeRoom { room, bound_at: 0 })]
+                }
+                Err(error) => {
+                    tracing::warn!("PARLOR_ROOM of a session means no room: {error}");
+                    Vec::new()
+                }
+            },
+        }
+    }
+
+    /// The rooms a session hears.
+    pub(crate) async fn heard_by(&self, session: &Session) -> Vec<TakeRoom> {
+        self.heard_in(&session.dir, session.room.as_deref()).await
+    }
+
+    /// A session was seen: it is known from now on, and its rooms are told.
+    pub(crate) async fn see(&self, seen: &Sighting<'_>) -> Option<Session> {
+        let mut handle = [0; 16];
+        if let Err(error) = getrandom::fill(&mut handle) {
+            tracing::error!("the operating system gave no randomness: {error}");
+            return None;
+        }
+        let (session, writes) = {
+            let mut sessions = self.sessions();
+            let (key, writes) = sessions.see(seen, handle, clock::wall_ms());
+            (sessions.get(&key).cloned(), writes)
+        };
+        self.cast_all(writes).await;
+        session
+    }
+
+    /// A session is over.
+    pub(crate) async fn end_session(&self, key: &str) {
+        let commands: Vec<Command> = {
+            let mut sessions = self.sessions();
+            let write = sessions.end(key);
+            write.into_iter().chain(sessions.announcements(key, &[], false)).collect()
+        };
+        self.cast_all(commands).await;
+    }
+
+    /// Tells the rooms a session hears that it is there: those that do not know, or all.
+    pub(crate) async fn announce(&self, session: &Session, again: bool) {
+        let rooms: Vec<RoomId> = self.heard_by(session).await.into_iter().map(|heard| heard.room).collect();
+        let commands = self.sessions().announcements(&session.key(), &rooms, again);
+        self.cast_all(commands).await;
+    }
+
+    /// Bindings have changed, or rooms may have forgotten: tells what they do not know.
+    pub(crate) async fn announce_all(&self) {
+        let keys = self.sessions().keys();
+        for key in keys {
+            let session = self.sessions().get(&key).filter(|session| !session.ended).cloned();
+            if let Some(session) = session {
+                self.announce(&session, false).await;
+            }
+        }
+    }
+
+    /// Ends sessions that are gone without a word.
+    pub(crate) async fn end_gone(&self) {
+        let attached: Vec<Arc<Caller>> = lock(&self.attached).values().cloned().collect();
+        let gone = {
+            let sessions = self.sessions();
+            let held =
+                attached.iter().filter_map(|caller| caller.session(&sessions)).map(Session::key).collect();
+            sessions.gone(&held, clock::wall_ms())
+        };
+        for key in gone {
+            self.end_session(&key).await;
+        }
+    }
+
+    async fn cast_all(&self, commands: Vec<Command>) {
+        for command in commands {
+            self.driver.cast(command).await;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the operating system says of processes: parents, and whether one still lives. Where it says nothing
+//! (other than Linux) ancestry is unknown and a process id is taken by its word.
+
+/// A process that a later one with the same number is not taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Process {
+    pub pid: u32,
+    /// When it began, in the system's own unit; absent where the system does not say.
+    pub started: Option<u64>,
+}
+
+/// More ancestors than this nobody has.
+#[cfg(target_os = "linux")]
+const MAX_ANCESTORS: usize = 64;
+
+impl Process {
+    /// The process of this number, if it lives.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        lives(pid).then(|| Self { pid, started: started(pid) })
+    }
+
+    pub(crate) fn lives(&self) -> bool {
+        lives(self.pid) && started(self.pid) == self.started
+    }
+}
+
+fn lives(pid: u32) -> bool {
+    let number = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let Some(number) = number else { return false };
+    // Whoever may not be signalled lives all the same.
+    !matches!(rustix::process::test_kill_process(number), Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(target_os = "linux")]
+fn stat_field(pid: u32, at: usize) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, parentheses too.
+    let (_, fields) = text.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(at)?.parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+fn started(pid: u32) -> Option<u64> {
+    stat_field(pid, 19)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn started(_: u32) -> Option<u64> {
+    None
+}
+
+/// A process and those it descends from, itself first.
+#[cfg(target_os = "linux")]
+pub(crate) fn ancestry(pid: u32) -> Vec<u32> {
+    let mut line = vec![pid];
+    let parent = |pid: u32| stat_field(pid, 1).and_then(|parent| u32::try_from(parent).ok());
+    while let Some(up) = line.last().copied().and_then(parent).filter(|up| *up > 1)
+        && line.len() < MAX_ANCESTORS
+    {
+        line.push(up);
+    }
+    line
+}
+
+/// A process; those it descends from are not to be had here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn ancestry(pid: u32) -> Vec<u32> {
+    vec![pid]
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_descends_from_this_process() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let line = ancestry(child.id());
+        assert_eq!(line[..2], [child.id(), std::process::id()]);
+        let process = Process::of(child.id()).unwrap();
+        assert!(process.lives() && process.started.is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!process.lives());
+        assert_eq!(Process::of(child.id()), None);
+    }
+
+    #[test]
+    fn another_process_of_the_same_number_is_another() {
+        let this = Process::of(std::process::id()).unwrap();
+        let earlier = Process { started: this.started.map(|at| at - 1), ..this };
+        assert!(this.lives() && !earlier.lives());
+        assert_eq!(Process::of(0), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! What surfaces ask, one function for each request. They speak to the engine through the driver and know no
+//! socket.
+
+mod convert;
+mod doctor;
+mod here;
+mod hook;
+mod log;
+mod members;
+mod peers;
+pub(crate) mod place;
+mod rooms;
+mod talk;
+mod tickets;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use parlor_api::{ApiError, Event, Reply, Request};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::node::Node;
+
+/// Waiting for others longer than this is the caller's business, in milliseconds.
+const MAX_WAIT_MS: u64 = 60_000;
+
+/// Where the parts of an answer go that come before its end.
+pub(crate) trait Events: Send + Sync {
+    /// Passes one on when there is room for it; false when nobody takes it any more.
+    fn emit(&self, event: Event) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+}
+
+/// One request being answered.
+pub(crate) struct Asked<'a> {
+    pub node: &'a Node,
+    pub caller: &'a Caller,
+    pub events: &'a dyn Events,
+    /// Ends it before its end.
+    pub cancel: &'a CancellationToken,
+}
+
+impl Asked<'_> {
+    /// Refuses to an agent what a human decides.
+    fn refuse_agents(&self, command: &str) -> Result<(), ApiError> {
+        self.caller.refuse_agents(&self.node.sessions(), command)
+    }
+}
+
+/// Answers.
+pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply, ApiError> {
+    match request {
+        Request::Status => here::status(asked).await,
+        Request::Here => here::here(asked).await,
+        Request::Stop => here::stop(asked).await,
+        Request::Nick { set } => here::nick(asked, set).await,
+        Request::Identity => here::identity(asked).await,
+        Request::PeerList => peers::list(asked).await,
+        Request::PeerName { peer, name } => peers::name(asked, &peer, name).await,
+        Request::PeerVerify { peer, mark } => peers::verify(asked, &peer, mark).await,
+        Request::Start { name, dir, force } => rooms::start(asked, name, dir, force).await,
+        Request::Join { ticket, dir, force, wait_ms } => {
+            rooms::join(asked, &ticket, dir, force, wait_ms).await
+        }
+        Request::Invite { room, expires_s, uses, role, approve } => {
+            tickets::invite(asked, room, tickets::Wanted { expires_s, uses, role, approve }).await
+        }
+        Request::TicketList { room, all } => tickets::list(asked, room, all).await,
+        Request::TicketClose { room, ticket } => tickets::close(asked, room, &ticket).await,
+        Request::MemberList { room } => members::list(asked, room).await,
+        Request::MemberApprove { room, peer } => members::approve(asked, room, &peer).await,
+        Request::MemberRemove { room, peer, keep } => members::remove(asked, room, &peer, &keep).await,
+        Request::MemberRole { room, peer, role } => members::role(asked, room, &peer, role).await,
+        Request::RoomList => rooms::list(asked).await,
+        Request::RoomShow { room } => rooms::show(asked, room).await,
+        Request::RoomBind { room, dir, force } => rooms::bind(asked, &room, &dir, force).await,
+        Request::RoomUnbind { room, dir } => rooms::unbind(asked, room, &dir).await,
+        Request::RoomAlias { room, alias } => rooms::alias(asked, &room, alias).await,
+        Request::RoomRename { room, name } => rooms::rename(asked, room, name).await,
+        Request::RoomRekey { room } => rooms::rekey(asked, room).await,
+        Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
+        Request::Send { room, text, request_id, priority, wait_ms } => {
+            talk::send(asked, talk::Said { room, text, request_id, priority, wait_ms }).await
+        }
+        Request::Message { room, entry } => talk::message(asked, room, &entry).await,
+        Request::Who { room } => talk::who(asked, room).await,
+        Request::Unread => talk::unread(asked).await,
+        Request::Log { room, limit, since_ms, follow } => {
+            log::log(asked, log::Wanted { room, limit, since_ms, follow }).await
+        }
+        Request::Doctor => doctor::doctor(asked).await,
+        Request::Hook { program, stdin, env, parent_pid: _ } => {
+            hook::hook(asked, hook::Call { program, stdin, env }).await
+        }
+        Request::Commit { token } => hook::commit(asked, token).await,
+        Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
+        Request::SetSummary { summary } => hook::set_summary(asked, &summary).await,
+    }
+}

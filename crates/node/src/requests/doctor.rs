@@ -1,0 +1,116 @@
+//! The node tries its own links: the store, the clock, the network, each room. A check says what was seen, not
+//! what should be.
+
+use parlor_api::{ApiError, Check, Reply};
+use parlor_core::engine::Engine;
+use parlor_core::engine::api::{PersonView, RoomStanding, RoomView};
+use parlor_core::text::time::rfc3339;
+
+use super::{Asked, place};
+use crate::clock;
+
+fn check(name: impl Into<String>, state: &str, detail: impl Into<String>, hint: Option<&str>) -> Check {
+    Check { name: name.into(), state: state.into(), detail: detail.into(), hint: hint.map(str::to_owned) }
+}
+
+pub(super) async fn doctor(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let mut checks = vec![store(asked).await, clock(), network(asked)];
+    let rooms = node.driver.view(|engine: &Engine| {
+        let with_people = |room: RoomView| {
+            let people = engine.people(&room.id);
+            (room, people)
+        };
+        engine.rooms().into_iter().map(with_people).collect::<Vec<_>>()
+    });
+    let rooms = rooms.await?;
+    let names = place::shown_names(rooms.iter().map(|(room, _)| (room.id, room.name.as_str().to_owned())));
+    for ((view, people), (_, name)) in rooms.iter().zip(names) {
+        checks.extend(room(&name, view, people));
+    }
+    Ok(Reply::Checks(checks))
+}
+
+async fn store(asked: &Asked<'_>) -> Check {
+    let path = asked.node.home.store().display().to_string();
+    match asked.node.driver.try_store().await {
+        Ok(()) => check("store", "ok", format!("{path} takes and gives back"), None),
+        Err(error) => check("store", "fail", error.message, error.hint.as_deref()),
+    }
+}
+
+fn clock() -> Check {
+    let now_ms = clock::wall_ms();
+    if now_ms < clock::ABSURD_BEFORE_MS {
+        let hint = "set the clock: messages carry its time";
+        return check("clock", "fail", format!("it says {}", rfc3339(now_ms)), Some(hint));
+    }
+    check("clock", "ok", rfc3339(now_ms), None)
+}
+
+fn network(asked: &Asked<'_>) -> Check {
+    let addresses = asked.node.carrier.addresses();
+    let shown = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if addresses.is_empty() {
+        return check("network", "fail", "no address to be reached at", Some("look at `parlor node log`"));
+    }
+    if addresses.iter().all(|address| address.ip().is_loopback()) {
+        let hint = "nodes of this machine can reach it; others need a network";
+        return check("network", "warn", format!("listens on {shown} only"), Some(hint));
+    }
+    check("network", "ok", format!("listens on {shown}"), None)
+}
+
+fn room(name: &str, view: &RoomView, people: &[PersonView]) -> Vec<Check> {
+    let label = format!("room {name}");
+    let mut checks = vec![standing(&label, view, people)];
+    if view.waiting > 0 {
+        let detail = "holds messages that cannot be opened yet: their key has not arrived";
+        checks.push(check(&label, "warn", detail, Some("it comes with the next member that is reached")));
+    }
+    checks.extend(view.warnings.iter().map(|warning| check(&label, "warn", warning, None)));
+    checks
+}
+
+fn standing(label: &str, view: &RoomView, people: &[PersonView]) -> Check {
+    match &view.state {
+        RoomStanding::Frozen(why) => check(label, "fail", why, Some("update Parlor; nothing is lost")),
+        RoomStanding::Refused(refusal) => {
+            let words = parlor_core::engine::api::refusal_words(refusal);
+            check(label, "fail", words, Some("ask for a new ticket: `parlor invite` makes it"))
+        }
+        RoomStanding::Joining => {
+            let hint = "it joins by itself as soon as a member's machine is reachable";
+            check(label, "warn", "saved, nobody reached yet", Some(hint))
+        }
+        RoomStanding::Asking => {
+            let hint = "ask an owner to run `parlor member approve`; it joins by itself then";
+            check(label, "warn", "asked; an owner has to let you in", Some(hint))
+        }
+        RoomStanding::Left => check(label, "ok", "you have left it; it can be read", None),
+        RoomStanding::Removed => {
+            let hint = "it can be read: `parlor log`; whoever owns it can let you in again by a new ticket";
+            check(label, "warn", "an owner has put you out", Some(hint))
+        }
+        RoomStanding::Joined => reached(label, people),
+    }
+}
+
+fn reached(label: &str, people: &[PersonView]) -> Check {
+    let others: Vec<&PersonView> = people.iter().filter(|person| !person.own).collect();
+    if others.is_empty() {
+        return check(label, "ok", "nobody else is in it yet", None);
+    }
+    let word = |person: &&PersonView| match (person.connected, person.last_seen) {
+        (true, _) => format!("{} linked", person.name),
+        (false, Some(at)) => format!("{} last linked {}", person.name, rfc3339(at)),
+        (false, None) => format!("{} never linked", person.name),
+    };
+    let words = others.iter().take(10).map(word).collect::<Vec<_>>().join(", ");
+    let linked = others.iter().filter(|person| person.connected).count();
+    let detail = format!("{linked} of {} reached: {words}", others.len());
+    if linked > 0 {
+        return check(label, "ok", detail, None);
+    }
+    check(label, "warn", detail, Some("what is sent waits here and travels when one of them is reachable"))
+}

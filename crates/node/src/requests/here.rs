@@ -1,0 +1,73 @@
+//! How the node is, who it is, and what there is where the caller stands.
+
+use parlor_api::{ApiError, ErrorKind, Here, Identity, Reply, Status};
+use parlor_core::engine::Engine;
+use parlor_core::engine::api::Command;
+use parlor_core::text::time::rfc3339;
+
+use super::{Asked, place, rooms, talk};
+use crate::bindings;
+use crate::life::Ending;
+
+const MAX_NICK_BYTES: usize = 1024;
+
+pub(super) async fn status(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let (rooms, connected) =
+        node.driver.view(|engine| (engine.rooms().len() as u64, engine.linked_peers() as u64)).await?;
+    Ok(Reply::Status(Status {
+        pid: std::process::id(),
+        version: node.version.into(),
+        home: node.home.dir().into(),
+        peer: node.me.to_string(),
+        since: rfc3339(node.since_ms),
+        rooms,
+        connected,
+        sessions: node.sessions().running() as u64,
+        addresses: node.carrier.addresses().iter().map(ToString::to_string).collect(),
+    }))
+}
+
+pub(super) async fn here(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let heard = place::heard(node, asked.caller).await;
+    let all = rooms::all_rooms(asked).await?;
+    let is_heard = |id: &str| heard.iter().position(|heard| heard.room.to_string() == id);
+    let other_rooms = all.iter().filter(|room| is_heard(&room.id).is_none()).count() as u64;
+    let mut rooms: Vec<_> = all.into_iter().filter(|room| is_heard(&room.id).is_some()).collect();
+    rooms.sort_by_key(|room| is_heard(&room.id));
+    let mut people = Vec::new();
+    for heard in &heard {
+        people.extend(talk::people(node, heard.room).await?);
+    }
+    let unread = talk::counts(asked, heard).await?;
+    let dir = place::dir(node, asked.caller);
+    let key = dir.map(|dir| bindings::key_of(&dir));
+    let dir = key.map(|key| node.bindings().nearest_dir(&key).unwrap_or(key));
+    Ok(Reply::Here(Here { dir, rooms, people, unread, other_rooms }))
+}
+
+pub(super) async fn stop(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    let life = &asked.node.life;
+    life.end(Ending::Stop);
+    life.drained.cancelled().await;
+    Ok(Reply::Done)
+}
+
+pub(super) async fn identity(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let nick = node.driver.view(|engine: &Engine| engine.nick().to_owned()).await?;
+    Ok(Reply::Identity(Identity { peer: node.me.to_string(), nick, home: node.home.dir().into() }))
+}
+
+pub(super) async fn nick(asked: &Asked<'_>, set: Option<String>) -> Result<Reply, ApiError> {
+    if let Some(nick) = set {
+        asked.refuse_agents("parlor nick")?;
+        if nick.trim().is_empty() || nick.len() > MAX_NICK_BYTES {
+            let error = ApiError::new(ErrorKind::BadInput, "a nick has 1 to 32 characters that can be seen");
+            return Err(error.hint("`parlor nick NAME`"));
+        }
+        asked.node.driver.command(Command::SetNick(nick)).await?;
+    }
+    identity(asked).await
+}

@@ -1,0 +1,160 @@
+//! What an agent program's hooks and an agent's own tools ask: unread messages, leased until they are written out,
+//! and what a session says of itself. What agent programs are like is known to `parlor-agents` alone.
+
+use std::collections::BTreeMap;
+
+use parlor_agents::{AgentProgram, HookCall, HookEvent};
+use parlor_api::{ApiError, ErrorKind, Hook, Reply, Unheard};
+use parlor_core::engine::api::{Command, Outcome, Take, TakeRoom, Taken};
+use parlor_core::text::inject::{Budget, Unit};
+use parlor_core::text::{Mode, clean};
+
+use super::{Asked, place};
+use crate::errors;
+use crate::sessions::{Session, Sighting};
+
+const ROOM_VARIABLE: &str = "PARLOR_ROOM";
+const MAX_SUMMARY_CHARS: usize = 200;
+/// The bounds of what a caller may ask for at once, in characters.
+const MIN_CHECK_CHARS: usize = 1_200;
+const MAX_CHECK_CHARS: usize = 64 * 1024;
+
+/// One call of a hook, as it came.
+pub(super) struct Call {
+    pub program: String,
+    pub stdin: String,
+    pub env: BTreeMap<String, String>,
+}
+
+const NOTHING: Reply = Reply::Hook(Hook { stdout: String::new(), token: None });
+
+pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let program = parlor_agents::program(&call.program)
+        .ok_or_else(|| ApiError::new(ErrorKind::Usage, "this node knows no agent program of that name"))?;
+    let read = program.parse_hook(call.stdin.as_bytes(), &call.env);
+    let read = read.map_err(|error| ApiError::new(ErrorKind::BadInput, error.to_string()))?;
+    let room = call.env.get(ROOM_VARIABLE).map(String::as_str).filter(|room| !room.is_empty());
+    let seen = Sighting {
+        program: read.program,
+        id: &read.session_id,
+        dir: read.directory(),
+        // The hook's own parent may be a shell that is gone with it.
+        pid: read.pid,
+        room,
+    };
+    let Some(session) = node.see(&seen).await else { return Ok(NOTHING) };
+    if matches!(read.event, HookEvent::SessionEnd { .. }) {
+        node.end_session(&session.key()).await;
+        return Ok(NOTHING);
+    }
+    let rooms = node.heard_by(&session).await;
+    let reply = if gives(&read) { give(asked, program, &read, &session, rooms).await? } else { NOTHING };
+    node.announce(&session, false).await;
+    Ok(reply)
+}
+
+/// Between tools and at the end of a turn nothing is given yet.
+fn gives(call: &HookCall) -> bool {
+    call.may_inject() && matches!(call.event, HookEvent::SessionStart { .. } | HookEvent::Prompt)
+}
+
+async fn give(
+    asked: &Asked<'_>,
+    program: &dyn AgentProgram,
+    call: &HookCall,
+    session: &Session,
+    rooms: Vec<TakeRoom>,
+) -> Result<Reply, ApiError> {
+    if rooms.is_empty() {
+        return Ok(NOTHING);
+    }
+    // Counted in bytes, which are never fewer than the characters an agent program may count instead.
+    let limit = Budget::default().limit.min(program.injection_limit().size);
+    let taken = take(asked, session, rooms, Budget { limit, unit: Unit::Bytes }).await?;
+    let stdout = if taken.text.is_empty() {
+        String::new()
+    } else {
+        program.format_injection(&call.event_name, &taken.text) + "\n"
+    };
+    Ok(Reply::Hook(Hook { stdout, token: taken.token }))
+}
+
+async fn take(
+    asked: &Asked<'_>,
+    session: &Session,
+    rooms: Vec<TakeRoom>,
+    budget: Budget,
+) -> Result<Taken, ApiError> {
+    let take = Take { holder: asked.caller.holder, session: session.key(), rooms, budget };
+    match asked.node.driver.command(Command::Take(take)).await? {
+        Outcome::Taken(taken) => {
+            if let Some(token) = taken.token {
+                asked.node.gave(token, asked.caller.holder);
+            }
+            Ok(taken)
+        }
+        _ => Err(errors::internal("nothing was taken")),
+    }
+}
+
+pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiError> {
+    if !asked.node.takes_back(token, asked.caller.holder) {
+        let message = "nothing is held under that token on this connection";
+        return Err(
+            ApiError::new(ErrorKind::NotFound, message).hint("commit on the connection it was given on")
+        );
+    }
+    asked.node.driver.command(Command::Commit { token }).await?;
+    Ok(Reply::Done)
+}
+
+/// The session of a caller that asks as one.
+async fn session_of(asked: &Asked<'_>) -> Result<Session, ApiError> {
+    place::own_session(asked.node, asked.caller).await.ok_or_else(|| {
+        ApiError::new(ErrorKind::NotFound, "this is no agent's session")
+            .hint("`parlor log` shows what was said, `parlor unread` how much of it is unread")
+    })
+}
+
+pub(super) async fn check(
+    asked: &Asked<'_>,
+    room: Option<String>,
+    limit_chars: Option<u32>,
+) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let session = session_of(asked).await?;
+    let heard = place::heard(node, asked.caller).await;
+    let rooms = match room {
+        None => heard,
+        Some(name) => {
+            let room = place::room_named(node, &name).await?;
+            let bound = heard.into_iter().find(|heard| heard.room == room);
+            vec![bound.unwrap_or(TakeRoom { room, bound_at: 0 })]
+        }
+    };
+    let budget =
+        limit_chars.and_then(|limit| usize::try_from(limit).ok()).map_or_else(Budget::default, |limit| {
+            Budget { limit: limit.clamp(MIN_CHECK_CHARS, MAX_CHECK_CHARS), unit: Unit::Chars }
+        });
+    let taken = take(asked, &session, rooms, budget).await?;
+    Ok(Reply::Unheard(Unheard {
+        text: taken.text,
+        messages: taken.messages,
+        more: taken.more,
+        token: taken.token,
+    }))
+}
+
+pub(super) async fn set_summary(asked: &Asked<'_>, summary: &str) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let session = session_of(asked).await?;
+    let summary = (!summary.trim().is_empty())
+        .then(|| clean(summary, Mode::Line { limit_chars: MAX_SUMMARY_CHARS }).into_string());
+    let write = node.sessions().set_summary(&session.key(), summary);
+    if let Some(write) = write {
+        node.driver.command(write).await?;
+    }
+    node.announce(&session, true).await;
+    Ok(Reply::Done)
+}

@@ -1,0 +1,202 @@
+//! Saying something, and looking at one message, at people, at what is unread.
+
+use parlor_api::{self as api, ApiError, ErrorKind, Reply, Sent, UnreadRoom};
+use parlor_core::engine::api::{Author, Command, Outcome, Send, TakeRoom};
+use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
+use parlor_wire::{EntryId, RoomId};
+
+use super::{Asked, MAX_WAIT_MS, convert, place};
+use crate::errors;
+use crate::node::Node;
+use crate::sessions::Session;
+
+/// The reader that a person at a terminal is, whatever the directory.
+pub(super) const SEAT: &str = "seat";
+/// What a person's count is called.
+const HERE: &str = "here";
+const MAX_REQUEST_ID_BYTES: usize = 128;
+/// Characters of a whole id without its letter.
+const ID_CHARS: usize = 52;
+
+/// A message to send.
+pub(super) struct Said {
+    pub room: Option<String>,
+    pub text: String,
+    pub request_id: String,
+    pub priority: api::Priority,
+    pub wait_ms: u64,
+}
+
+pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    if said.request_id.is_empty() || said.request_id.len() > MAX_REQUEST_ID_BYTES {
+        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
+        return Err(ApiError::new(ErrorKind::Usage, message));
+    }
+    let session = place::own_session(node, asked.caller).await;
+    let room = place::room(node, asked.caller, said.room.as_deref()).await?;
+    let author = asked.caller.author(&node.sessions());
+    // A person's own words are not unread to them, wherever they typed them.
+    let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+    let send = Send {
+        room,
+        text: said.text,
+        request_id: said.request_id,
+        priority: convert::priority_to_core(said.priority),
+        author,
+        origin: session.as_ref().map(Session::key).or_else(seat),
+        label: session.map(|session| session.label()),
+        wait_ms: said.wait_ms.min(MAX_WAIT_MS),
+    };
+    let Outcome::Sent(sent) = node.driver.command(Command::Send(send)).await? else {
+        return Err(errors::internal("the message was not answered"));
+    };
+    Ok(Reply::Sent(Sent {
+        id: sent.id.to_string(),
+        room: sent.room.to_string(),
+        room_name: room_name(node, sent.room).await?,
+        reached: sent.reached,
+        of: sent.of,
+        warnings: sent.warnings,
+    }))
+}
+
+/// The name a room is shown by.
+pub(super) async fn room_name(node: &Node, room: RoomId) -> Result<String, ApiError> {
+    let shown = place::shown_rooms(node).await?;
+    Ok(shown.into_iter().find(|(id, _)| *id == room).map_or_else(|| room.short(), |(_, name)| name))
+}
+
+pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -> Result<Reply, ApiError> {
+    let node = asked.node;
+    let room = match room {
+        Some(name) => Some(place::room_named(node, &name).await?),
+        None => None,
+    };
+    let ranges = ranges(id);
+    if ranges.is_empty() {
+        let message = "a message is named by its id, or by at least the first 6 characters of it";
+        return Err(
+            ApiError::new(ErrorKind::BadInput, message).hint("ids stand beside each message in `parlor log`")
+        );
+    }
+    for (low, high) in ranges {
+        let Outcome::Messages(mut found) = node.driver.command(Command::Messages { room, low, high }).await?
+        else {
+            return Err(errors::internal("no messages came"));
+        };
+        if found.len() > 1 {
+            let ids = found.iter().map(|message| message.id.to_string()).collect();
+            return Err(ApiError::new(ErrorKind::Ambiguous, "several messages begin like this")
+                .hint("type more of the id")
+                .candidates(ids));
+        }
+        if let Some(message) = found.pop() {
+            let name = room_name(node, message.room).await?;
+            return Ok(Reply::Message(convert::message(message, &name)));
+        }
+    }
+    Err(ApiError::new(ErrorKind::NotFound, "no message here begins like this")
+        .hint("it may not have arrived yet; `parlor log` shows what has"))
+}
+
+/// The ids that begin like a text: as one with its kind letter, then as one without.
+fn ranges(text: &str) -> Vec<(EntryId, EntryId)> {
+    let text = text.trim().to_ascii_lowercase();
+    let without = text.strip_prefix(EntryId::LETTER);
+    // Six characters are six, whether the letter is one of them or not.
+    let forms = without
+        .map(|rest| (rest, MIN_PREFIX_CHARS - 1))
+        .into_iter()
+        .chain([(text.as_str(), MIN_PREFIX_CHARS)]);
+    forms.filter_map(|(prefix, least)| range(prefix, least)).collect()
+}
+
+fn range(prefix: &str, least_chars: usize) -> Option<(EntryId, EntryId)> {
+    let is_prefix = prefix.chars().all(|c| c.is_ascii_lowercase() || ('2'..='7').contains(&c));
+    if !is_prefix || prefix.len() < least_chars || prefix.len() > ID_CHARS {
+        return None;
+    }
+    // The last character carries one bit of the id: `q` is the highest it can be.
+    let filled = |fill: char, last: char| {
+        let mut text: String = prefix.chars().chain(std::iter::repeat(fill)).take(ID_CHARS).collect();
+        if prefix.len() < ID_CHARS {
+            text.pop();
+            text.push(last);
+        }
+        let bytes = base32().decode(text.as_bytes()).ok()?;
+        EntryId::try_from(bytes.as_slice()).ok()
+    };
+    Some((filled('a', 'a')?, filled('7', 'q')?))
+}
+
+pub(super) async fn who(asked: &Asked<'_>, room: Option<String>) -> Result<Reply, ApiError> {
+    let room = place::room(asked.node, asked.caller, room.as_deref()).await?;
+    Ok(Reply::People(people(asked.node, room).await?))
+}
+
+pub(super) async fn people(node: &Node, room: RoomId) -> Result<Vec<api::Person>, ApiError> {
+    let people = node.driver.view(move |engine| engine.people(&room)).await?;
+    Ok(people.into_iter().map(|person| convert::person(&room, person)).collect())
+}
+
+pub(super) async fn unread(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    let rooms = place::heard(asked.node, asked.caller).await;
+    Ok(Reply::Unread(counts(asked, rooms).await?))
+}
+
+/// What is unread in these rooms for the caller's session, or for the person who calls.
+pub(super) async fn counts(asked: &Asked<'_>, rooms: Vec<TakeRoom>) -> Result<Vec<UnreadRoom>, ApiError> {
+    let node = asked.node;
+    if rooms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let session = place::session(node, asked.caller);
+    let reader = session.as_ref().map_or_else(|| SEAT.to_owned(), |session| session.key());
+    let label = session.map_or_else(|| HERE.to_owned(), |session| session.label());
+    let names = place::shown_rooms(node).await?;
+    let Outcome::Unread(counted) = node.driver.command(Command::Unread { session: reader, rooms }).await?
+    else {
+        return Err(errors::internal("nothing was counted"));
+    };
+    let count = |(room, unread): (RoomId, u64)| UnreadRoom {
+        room: room.to_string(),
+        room_name: names
+            .iter()
+            .find(|(id, _)| *id == room)
+            .map_or_else(|| room.short(), |(_, name)| name.clone()),
+        unread,
+        session: label.clone(),
+    };
+    Ok(counted.into_iter().map(count).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_means_the_ids_that_begin_so() {
+        for byte in [0, 1, 0x7f, 0x80, 0xff] {
+            let id = EntryId([byte; 32]);
+            let text = id.to_string();
+            for len in 7..=text.len() {
+                let ranges = ranges(&text[..len]);
+                assert!(ranges.iter().any(|(low, high)| *low <= id && id <= *high), "{}", &text[..len]);
+            }
+            assert!(ranges(&text[1..9]).iter().any(|(low, high)| *low <= id && id <= *high));
+            let (low, high) = ranges(&text)[0];
+            assert_eq!((low, high), (id, id));
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_means_nothing() {
+        for text in ["", "m", "mabcde", "mabc!ef", "m018901", &"a".repeat(54), "mäöüäöü"] {
+            let ranges = ranges(text);
+            assert!(ranges.iter().all(|(low, high)| low <= high), "{text}");
+            assert!(ranges.is_empty() || text == "mabcde", "{text}");
+        }
+    }
+}
