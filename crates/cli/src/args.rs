@@ -1,0 +1,536 @@
+//! The command line as people type it. Must not do anything: what each command does is in `commands`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use parlor_wire::ticket::looks_like_ticket;
+
+mod ruling;
+
+pub use ruling::{Member, Role, Ticket, TicketRole};
+
+/// How long a ticket may be good for: whoever has its text can read the room so long.
+const LONGEST_TICKET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The room your coding agents share.
+#[derive(Debug, Parser)]
+#[command(name = "parlor", version, max_term_width = 100)]
+#[command(after_help = "Without a command: where you are, who is here, what is unread, what to type next.\n\
+                        A pasted ticket alone joins its room.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What may stand before and after every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The directory of the identity to use [default: $PARLOR_HOME, else ~/.parlor].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Answers as JSON: one object, or one a line; an error is one object on stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No colours, even on a terminal.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Starts a room, binds this directory to it, and prints the line by which others join.
+    Start(Start),
+    /// Joins the room of a ticket and binds this directory to it.
+    Join(Join),
+    /// Prints the line by which others join a room.
+    ///
+    /// Any option makes a new ticket, and what is not said of it is as usual: seven days, any number of people,
+    /// members, in at once. Without one, the newest such ticket that still lasts a day is printed again.
+    Invite(Invite),
+    /// Says something to a room.
+    Send(Send),
+    /// Shows what was said, oldest first.
+    Log(Log),
+    /// Shows who is in the room, and their sessions.
+    Who(InRoom),
+    /// Counts what is unread here.
+    Unread,
+    /// Rooms: which there are, which directory hears which, their names and keys, leaving.
+    #[command(subcommand)]
+    Room(Room),
+    /// Who is in a room: letting in, putting out, roles.
+    #[command(subcommand)]
+    Member(Member),
+    /// The tickets of a room: which there are, closing one.
+    #[command(subcommand)]
+    Ticket(Ticket),
+    /// Shows or sets what you call yourself.
+    Nick {
+        /// The new nick.
+        new: Option<String>,
+    },
+    /// Peers: whom you know, what you call them, and whether they are who you think.
+    #[command(subcommand)]
+    Peer(Peer),
+    /// Wires Parlor into an agent program.
+    Install(Install),
+    /// Takes Parlor out of an agent program.
+    Uninstall(Install),
+    /// Tries every link, from the home to the agent program; exit code 7 when one fails.
+    Doctor,
+    /// The background process of this identity.
+    #[command(subcommand)]
+    Node(Node),
+    /// Who you are, and a backup of it.
+    #[command(subcommand)]
+    Identity(Identity),
+    /// A short tour: two throw-away homes on this machine, a room, one line, and what an agent is given.
+    Demo,
+    /// What an agent program runs at its hooks. Reads its call from stdin, writes what the agent is given.
+    Hook {
+        /// The agent program.
+        #[arg(default_value = "claude")]
+        program: String,
+    },
+    /// What an agent program runs as its MCP server, over stdin and stdout.
+    Mcp,
+}
+
+#[derive(Debug, Args)]
+pub struct Start {
+    /// The room's name [default: this directory's].
+    #[arg(value_parser = room_name)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub binding: Binding,
+}
+
+#[derive(Debug, Args)]
+pub struct Join {
+    /// The ticket; `-`, or nothing, reads it from stdin.
+    #[arg(value_name = "TICKET")]
+    pub ticket: Vec<OsString>,
+    #[command(flatten)]
+    pub binding: Binding,
+}
+
+/// Which directory hears a room one has just come to.
+#[derive(Debug, Clone, Args)]
+pub struct Binding {
+    /// Binds no directory: no session hears the room yet.
+    #[arg(long)]
+    pub no_bind: bool,
+    /// Binds even `/` or the home directory.
+    #[arg(long, conflicts_with = "no_bind")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Invite {
+    /// Which room [default: the one this directory hears].
+    pub room: Option<String>,
+    /// A new ticket that is good for so long, 365d at most: 30m, 24h, 7d.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub expires: Option<Duration>,
+    /// A new ticket for so many people at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub uses: Option<u32>,
+    /// A new ticket that makes them this.
+    #[arg(long, value_enum)]
+    pub role: Option<TicketRole>,
+    /// A new ticket by which people only ask: each waits for an owner's `parlor member approve`.
+    #[arg(long)]
+    pub approve: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Send {
+    /// What to say; several words are joined by a space. `-`, or nothing, reads it from stdin.
+    #[arg(value_name = "TEXT")]
+    pub text: Vec<OsString>,
+    /// Which room [default: the one this directory hears].
+    #[arg(long)]
+    pub room: Option<String>,
+    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
+    #[arg(long, value_enum, default_value = "normal")]
+    pub priority: Priority,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Priority {
+    Low,
+    Normal,
+    Now,
+}
+
+impl From<Priority> for parlor_api::Priority {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Normal => Self::Normal,
+            Priority::Now => Self::Now,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Log {
+    /// One message, whole: its id or the beginning of it.
+    #[arg(conflicts_with_all = ["follow", "lines", "since"])]
+    pub id: Option<String>,
+    /// Goes on with what arrives.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many, the newest [default: 50, or all since --since].
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<u64>,
+    /// Only what is not older: 2h, 2026-11-21, 2026-11-21T14:05:00Z.
+    #[arg(long, value_name = "WHEN", value_parser = crate::clock::since_ms)]
+    pub since: Option<u64>,
+    /// Which room [default: the one this directory hears].
+    #[arg(long)]
+    pub room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct InRoom {
+    /// Which room [default: the one this directory hears].
+    #[arg(long)]
+    pub room: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Room {
+    /// All rooms.
+    List,
+    /// One room, in full.
+    Show {
+        /// Which room [default: the one this directory hears].
+        room: Option<String>,
+    },
+    /// Lets sessions in and below a directory hear a room.
+    Bind {
+        /// Which room.
+        room: String,
+        /// Which directory [default: this one].
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Binds even `/` or the home directory.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Ends that.
+    Unbind {
+        /// Which room [default: all that the directory hears].
+        room: Option<String>,
+        /// Which directory [default: this one].
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Calls a room something else here, only for you.
+    Alias {
+        /// Which room.
+        room: String,
+        /// What to call it. Without it the room has its own name again: after `parlor room alias payments money`,
+        /// `parlor room alias money` undoes that.
+        name: Option<String>,
+    },
+    /// Calls a room something else, for everybody in it. Owners only.
+    Rename {
+        /// What to call it.
+        #[arg(value_parser = room_name)]
+        name: String,
+        /// Which room [default: the one this directory hears].
+        #[arg(long)]
+        room: Option<String>,
+    },
+    /// Gives a room a new key: what is said from now on is sealed under it.
+    Rekey {
+        /// Which room [default: the one this directory hears].
+        room: Option<String>,
+    },
+    /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.
+    Leave {
+        /// Which room [default: the one this directory hears].
+        room: Option<String>,
+        /// Even as its last owner: nobody can be let in or put out after that.
+        #[arg(long)]
+        abandon: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Install {
+    /// Which agent program.
+    #[arg(default_value = "claude")]
+    pub program: String,
+    /// Whose settings: yours in every project, or those of the project in this directory.
+    #[arg(long, value_enum, default_value = "user")]
+    pub scope: Scope,
+    /// Shows what would change, and changes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    User,
+    Project,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Node {
+    /// Runs it here, until it is stopped.
+    Run {
+        /// In a session of its own; stdout is told when it serves.
+        #[arg(long, hide = true)]
+        background: bool,
+    },
+    /// How it is; exit code 3 when none runs. Starts none.
+    Status,
+    /// Ends it, and returns when it is gone.
+    Stop,
+    /// The end of its log.
+    Log {
+        /// Goes on with what is written.
+        #[arg(short, long)]
+        follow: bool,
+        /// How many lines.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+        lines: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Identity {
+    /// Its id, nick and home.
+    Show,
+    /// Writes the secret key to a new file, under a passphrase that is asked for. Rooms and messages are not in it.
+    Backup(KeyFile),
+    /// Makes the identity of such a file that of a home that has none.
+    Restore(KeyFile),
+}
+
+/// A backup of an identity.
+#[derive(Debug, Args)]
+pub struct KeyFile {
+    /// The file.
+    pub file: PathBuf,
+    /// Reads the passphrase, one line, from this file descriptor instead of asking at the terminal.
+    #[arg(long, value_name = "N")]
+    pub passphrase_fd: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Peer {
+    /// Everybody this node knows.
+    List,
+    /// Calls a peer something else here, only for you. Your name for it always wins over its own.
+    Name {
+        /// Which peer: a name, or the beginning of its id.
+        peer: String,
+        /// What to call it. Without it the peer has its own nick again.
+        name: Option<String>,
+    },
+    /// Shows the safety number you and a peer share, to be compared with what the peer sees.
+    Verify {
+        /// Which peer: a name, or the beginning of its id.
+        peer: String,
+        /// Notes that it is the same on the other side, without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration < Duration::from_secs(1) {
+        Err("less than a second is no time".into())
+    } else if duration > LONGEST_TICKET {
+        Err("a ticket lasts 365 days at most: 365d".into())
+    } else {
+        Ok(duration)
+    }
+}
+
+/// An empty name is a slip, mostly a variable that was not set; the node would call the room something else.
+fn room_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("a room's name is not empty".into()) } else { Ok(text.to_owned()) }
+}
+
+/// The arguments (without the program's name), so that a pasted ticket alone means `join`.
+pub fn with_join_for_a_bare_ticket(mut args: Vec<OsString>) -> Vec<OsString> {
+    if let Some(at) = first_verb(&args)
+        && args[at].to_str().is_some_and(looks_like_ticket)
+    {
+        args.insert(at, "join".into());
+    }
+    args
+}
+
+/// Where the command stands: the first argument that is neither a global option nor its value.
+pub fn first_verb(args: &[OsString]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match args.get(at)?.to_str() {
+            Some("--home") => at += 2,
+            Some(option) if option.starts_with('-') => at += 1,
+            _ => return Some(at),
+        }
+    }
+}
+
+/// Whether the arguments ask for JSON, for errors that come before they are understood.
+pub fn wants_json(args: &[OsString]) -> bool {
+    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == OsStr::new("--json"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let args = with_join_for_a_bare_ticket(line.split_whitespace().map(OsString::from).collect());
+        Cli::try_parse_from(std::iter::once(OsString::from("parlor")).chain(args))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_named_is_understood() {
+        for line in [
+            "",
+            "start",
+            "start payments --no-bind",
+            "join parlor1abc",
+            "join -",
+            "join",
+            "invite",
+            "invite payments --expires 24h",
+            "invite --expires 365d",
+            "invite payments --uses 10 --role reader --approve --expires 24h",
+            "ticket list",
+            "ticket list payments --all --json",
+            "ticket close mk7m2qda --room payments",
+            "member list payments",
+            "member approve bob",
+            "member remove bob --keep-ticket mk7m2qda --keep-ticket mabcdefg --room payments",
+            "member role bob reader",
+            "member role bob owner --yes --room payments",
+            "room rename money --room payments",
+            "room rekey",
+            "room leave payments --abandon",
+            "send hello world",
+            "send - --room payments --priority now",
+            "send -- -v is a flag",
+            "log",
+            "log m7k2qdab",
+            "log -f -n 20",
+            "log --since 2h --room payments",
+            "who",
+            "unread --json",
+            "room list",
+            "room show payments",
+            "room bind payments --dir /x --force",
+            "room unbind",
+            "room alias payments money",
+            "nick",
+            "nick bob",
+            "hook",
+            "hook claude --home /x",
+            "mcp",
+            "install",
+            "install claude --scope project --dry-run",
+            "uninstall claude",
+            "doctor",
+            "node run",
+            "node run --background",
+            "node status",
+            "node stop",
+            "node log -f -n 3",
+            "identity show",
+            "identity backup /x/key.age --passphrase-fd 3",
+            "identity restore /x/key.age",
+            "peer list --json",
+            "peer name bob~k7m2qd robert",
+            "peer name robert",
+            "peer verify bob --yes",
+            "demo",
+            "--home /x --json --no-color who",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "sned hello",
+            "log m7k2qdab -f",
+            "send x --priority urgent",
+            "invite --expires soon",
+            "invite --expires 1ms",
+            "invite --expires 366d",
+            "invite --uses 0",
+            "invite --role owner",
+            "ticket close",
+            "member role bob king",
+            "member remove",
+            "room rename",
+            "log --since yesteryear",
+            "node",
+            "start --no-bind --force",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_empty_name_is_no_name_for_a_room() {
+        for name in ["", " \t"] {
+            let refused = Cli::try_parse_from(["parlor", "start", name]).unwrap_err();
+            assert_eq!(refused.exit_code(), 2);
+            assert!(refused.to_string().contains("a room's name is not empty"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_that_would_last_too_long_is_refused_with_the_limit() {
+        assert!(parse("invite --expires 8761h").unwrap_err().to_string().contains("365 days at most"));
+    }
+
+    #[test]
+    fn a_pasted_ticket_alone_is_a_join() {
+        for line in ["parlor1abc", "--json parlor1abc", "--home parlor1x PARLOR1ABC", "--home=/x parlor9abc"]
+        {
+            let cli = parse(line).unwrap();
+            let Some(Command::Join(join)) = cli.command else { panic!("{line} is no join") };
+            assert_eq!(join.ticket.len(), 1);
+        }
+        assert!(matches!(parse("send parlor1abc").unwrap().command, Some(Command::Send(_))));
+        assert!(matches!(parse("nick parlor1abc").unwrap().command, Some(Command::Nick { .. })));
+    }
+
+    #[test]
+    fn a_ticket_broken_over_lines_is_still_one_join() {
+        let Some(Command::Join(join)) = parse("parlor1abc def ghi").unwrap().command else { panic!() };
+        assert_eq!(join.ticket, ["parlor1abc", "def", "ghi"]);
+    }
+
+    #[test]
+    fn json_is_noticed_even_in_a_line_that_is_not_understood() {
+        let args = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        assert!(wants_json(&args("sned x --json")));
+        assert!(!wants_json(&args("send -- --json")));
+    }
+}

@@ -1,0 +1,149 @@
+//! One file per command: from its arguments to one request, from the answer to what is shown.
+
+mod demo;
+mod doctor;
+mod here;
+mod identity;
+mod install;
+mod invite;
+mod join;
+mod log;
+mod mcp;
+mod member;
+mod nick;
+mod node;
+mod node_log;
+mod peer;
+mod room;
+mod send;
+mod start;
+mod ticket;
+mod unread;
+mod who;
+
+use std::path::PathBuf;
+
+use parlor_api::paths::Home;
+use parlor_api::{Reply, Request};
+
+use crate::args::{Binding, Cli, Command, Node};
+use crate::clock;
+use crate::errors::{Failure, Outcome};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::reach::Reach;
+
+/// What every command has at hand.
+pub struct Context<'a> {
+    pub home: Home,
+    pub out: &'a Output,
+}
+
+impl Context<'_> {
+    /// Asks the node.
+    pub fn ask(&self, request: &Request) -> Outcome<Reply> {
+        self.ask_waiting(request, 0)
+    }
+
+    /// Asks the node for something that it may wait for itself.
+    pub fn ask_waiting(&self, request: &Request, wait_ms: u64) -> Outcome<Reply> {
+        Reach::new(&self.home)?.ask(request, wait_ms)
+    }
+
+    /// Tells people what is wrong with this machine's clock, before something carries its time.
+    pub fn mention_clock(&self) {
+        clock::complaint().iter().for_each(|complaint| self.out.warn(complaint));
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(cli: Cli, out: &Output) -> Outcome {
+    let context = Context { home: Home::find(cli.global.home.as_deref())?, out };
+    match cli.command {
+        // These end by their own rules when they are interrupted.
+        Some(Command::Node(Node::Run { background })) => node::run(&context, background),
+        Some(Command::Mcp) => mcp::run(&context),
+        command => {
+            let interrupt = Interrupt::watch()?;
+            let is_new = !makes_a_home(command.as_ref()) && !context.home.identity().exists();
+            let outcome = interruptible(&context, command, &interrupt);
+            if is_new && context.home.identity().exists() {
+                let dir = context.home.dir().display();
+                out.warn(&format!("nobody was at home in {dir}: a new identity was made there"));
+            }
+            interrupt.hold_if_it_has_come();
+            outcome
+        }
+    }
+}
+
+/// Whether a command is what one begins with.
+fn makes_a_home(command: Option<&Command>) -> bool {
+    use Command::{Demo, Doctor, Hook, Identity, Install, Join, Mcp, Nick, Node, Start};
+    matches!(
+        command,
+        None | Some(
+            Start(_)
+                | Join(_)
+                | Nick { .. }
+                | Install(_)
+                | Doctor
+                | Identity(_)
+                | Demo
+                | Node(_)
+                | Hook { .. }
+                | Mcp
+        )
+    )
+}
+
+fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interrupt) -> Outcome {
+    match command {
+        None => here::run(context),
+        Some(Command::Start(start)) => start::run(context, start),
+        Some(Command::Join(join)) => join::run(context, join),
+        Some(Command::Invite(invite)) => invite::run(context, invite),
+        Some(Command::Send(send)) => send::run(context, send),
+        Some(Command::Log(log)) => log::run(context, log, interrupt),
+        Some(Command::Who(who)) => who::run(context, who),
+        Some(Command::Unread) => unread::run(context),
+        Some(Command::Room(room)) => room::run(context, room),
+        Some(Command::Member(member)) => member::run(context, member),
+        Some(Command::Ticket(ticket)) => ticket::run(context, ticket),
+        Some(Command::Nick { new }) => nick::run(context, new),
+        Some(Command::Install(install)) => install::install(context, install),
+        Some(Command::Uninstall(install)) => install::uninstall(context, install),
+        Some(Command::Doctor) => doctor::run(context),
+        Some(Command::Node(node)) => node::manage(context, node),
+        Some(Command::Identity(command)) => identity::run(context, command, interrupt),
+        Some(Command::Peer(command)) => peer::run(context, command),
+        Some(Command::Demo) => demo::run(context, interrupt),
+        // Both were run before anything else.
+        Some(Command::Hook { .. } | Command::Mcp) => Ok(()),
+    }
+}
+
+/// The directory one is in, whole.
+fn current_dir() -> Outcome<PathBuf> {
+    std::env::current_dir().map_err(|error| {
+        Failure::machine(format!("the current directory is not there any more: {error}"), "change to another")
+    })
+}
+
+/// A directory that was named, else the one one is in; whole.
+fn dir_or_current(named: Option<PathBuf>) -> Outcome<PathBuf> {
+    let Some(dir) = named else { return current_dir() };
+    dir.canonicalize().map_err(|error| {
+        let kind = parlor_api::ErrorKind::NotFound;
+        Failure::new(
+            kind,
+            format!("{} is no directory to be bound: {error}", dir.display()),
+            "name one that exists",
+        )
+    })
+}
+
+/// The directory a room is bound to when one comes to it.
+fn dir_to_bind(binding: &Binding) -> Outcome<Option<PathBuf>> {
+    if binding.no_bind { Ok(None) } else { current_dir().map(Some) }
+}

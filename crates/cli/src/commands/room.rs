@@ -1,0 +1,92 @@
+//! `parlor room`: which rooms there are, which directory hears which, what they are called, their keys, leaving.
+
+use std::path::PathBuf;
+
+use parlor_api::{Bound, Reply, Request};
+
+use super::{Context, dir_or_current};
+use crate::args::Room;
+use crate::errors::{Failure, Outcome};
+use crate::render;
+
+pub fn run(context: &Context, command: Room) -> Outcome {
+    match command {
+        Room::List => list(context),
+        Room::Show { room } => show(context, &Request::RoomShow { room }),
+        Room::Alias { room, name } => show(context, &Request::RoomAlias { room, alias: name }),
+        Room::Bind { room, dir, force } => bind(context, room, dir, force),
+        Room::Unbind { room, dir } => unbind(context, room, dir),
+        Room::Rename { name, room } => rename(context, &Request::RoomRename { room, name }),
+        Room::Rekey { room } => rekey(context, room),
+        Room::Leave { room, abandon } => leave(context, room, abandon),
+    }
+}
+
+fn list(context: &Context) -> Outcome {
+    let Reply::Rooms(rooms) = context.ask(&Request::RoomList)? else {
+        return Err(Failure::unexpected_reply());
+    };
+    context.out.list(&rooms, || render::rooms(&rooms))?;
+    if rooms.is_empty() {
+        context.out.talk("No room yet. Next: `parlor start`, or `parlor join TICKET`.");
+    }
+    Ok(())
+}
+
+fn show(context: &Context, request: &Request) -> Outcome {
+    let Reply::Room(room) = context.ask(request)? else { return Err(Failure::unexpected_reply()) };
+    context.out.answer(&room, || render::room(&room))
+}
+
+fn bind(context: &Context, room: String, dir: Option<PathBuf>, force: bool) -> Outcome {
+    let request = Request::RoomBind { room, dir: dir_or_current(dir)?, force };
+    let Reply::Bound(bound) = context.ask(&request)? else { return Err(Failure::unexpected_reply()) };
+    context
+        .out
+        .answer(&bound, || vec![format!("{} is heard in {}", bound.room_name, bound.dir.display())])?;
+    super::start::mention_agent(context, Some(&bound.dir));
+    Ok(())
+}
+
+fn unbind(context: &Context, room: Option<String>, dir: Option<PathBuf>) -> Outcome {
+    // A directory that is gone can still be unbound.
+    let dir = match dir {
+        Some(dir) => dir.canonicalize().or_else(|_| std::path::absolute(&dir)).unwrap_or(dir),
+        None => super::current_dir()?,
+    };
+    let Reply::Unbound(unbound) = context.ask(&Request::RoomUnbind { room, dir })? else {
+        return Err(Failure::unexpected_reply());
+    };
+    let line = |bound: &Bound| format!("{} is no longer heard in {}", bound.room_name, bound.dir.display());
+    context.out.list(&unbound, || unbound.iter().map(line).collect())
+}
+
+fn rename(context: &Context, request: &Request) -> Outcome {
+    show(context, request)?;
+    context
+        .out
+        .talk("Everybody in it sees that name, but for who calls it something else: `parlor room alias`.");
+    Ok(())
+}
+
+fn rekey(context: &Context, room: Option<String>) -> Outcome {
+    let Reply::Room(room) = context.ask(&Request::RoomRekey { room })? else {
+        return Err(Failure::unexpected_reply());
+    };
+    context.out.answer(&room, || vec![format!("{} has a new key", room.name)])?;
+    context.out.talk("What is said from now on is sealed under it; what was said before is not.");
+    Ok(())
+}
+
+fn leave(context: &Context, room: Option<String>, abandon: bool) -> Outcome {
+    let Reply::Left(left) = context.ask(&Request::RoomLeave { room, abandon })? else {
+        return Err(Failure::unexpected_reply());
+    };
+    context.out.answer(&left, || vec![format!("{}: you have left it", left.room_name)])?;
+    for dir in &left.unbound {
+        context.out.talk(&format!("It is no longer heard in {}.", dir.display()));
+    }
+    let name = render::typed_name(&left.room_name, &left.room);
+    context.out.talk(&format!("What was said until now stays here: `parlor log --room {name}`."));
+    Ok(())
+}

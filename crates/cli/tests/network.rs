@@ -1,0 +1,110 @@
+//! Two machines and nothing else: network namespaces joined by a cable, no route anywhere. Found by mDNS or by
+//! the ticket's addresses, talked, cut, talked on, healed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{SOON, Side};
+use parlor_testkit::netns::Lan;
+
+fn sides(lan: &Lan) -> (Side, Side) {
+    let (mut alice, mut bob) = (Side::new("alice"), Side::new("bob"));
+    alice.parlor.set_host(lan.host(0));
+    bob.parlor.set_host(lan.host(1));
+    (alice, bob)
+}
+
+fn order(side: &Side) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    side.log().iter().map(|message| (text(&message["id"]), text(&message["text"]))).collect()
+}
+
+#[test]
+fn two_machines_talk_are_cut_talk_on_and_have_everything_once_in_the_same_order() {
+    let lan = Lan::pair("alice", "bob").unwrap();
+    let (alice, bob) = sides(&lan);
+    bob.join(&alice.start("payments"));
+    bob.send("before the cut");
+    alice.await_text("before the cut");
+
+    lan.link_down(0).unwrap();
+    for n in 0..20 {
+        alice.send(&format!("alice alone {n}"));
+        bob.send(&format!("bob alone {n}"));
+    }
+    assert_eq!(alice.texts().len(), 21, "everything local works without a network");
+    lan.link_up(0).unwrap();
+    let (from_alice, from_bob) = (alice.follow(), bob.follow());
+    alice.send("alice is back");
+    bob.send("bob is back");
+    let everything =
+        |out: &str| out.contains("bob is back") && out.contains("alice is back") && out.lines().count() >= 43;
+    from_alice.wait_for_stdout(everything, SOON * 2).unwrap();
+    from_bob.wait_for_stdout(everything, SOON * 2).unwrap();
+
+    let (theirs, ours) = (order(&bob), order(&alice));
+    assert_eq!(ours.len(), 43, "once: {ours:?}");
+    assert_eq!(ours, theirs, "the same order");
+}
+
+#[test]
+fn joining_while_the_starter_is_off_is_saved_and_done_as_soon_as_it_is_back() {
+    let lan = Lan::pair("alice", "bob").unwrap();
+    let (alice, bob) = sides(&lan);
+    let ticket = alice.start("payments");
+    alice.send("said before bob came");
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+
+    let joined = bob.parlor.run(["join", &ticket]).ok().unwrap();
+    let said = format!("{}{}", joined.out(), joined.err());
+    assert!(said.contains("saved; joins by itself"), "{said}");
+    let room = &bob.parlor.json_lines(["room", "list"]).unwrap()[0];
+    assert_eq!(room["state"], "joining", "{room}");
+
+    let follow = bob.follow();
+    alice.parlor.run(["node", "status"]).output().unwrap();
+    alice.send("said when alice was back");
+    follow.wait_for_stdout(|out| out.contains("said when alice was back"), SOON * 2).unwrap();
+    bob.send("bob is in");
+    alice.await_text("bob is in");
+    assert!(bob.texts().contains(&"said before bob came".to_owned()), "history comes along");
+}
+
+/// Nothing but loopback: no interface to multicast on, no route, no name server.
+#[test]
+fn wound_43_everything_local_works_at_once_with_no_network_at_all() {
+    let host = parlor_testkit::netns::Namespace::new("alone").unwrap();
+    let mut alice = Side::new("alice");
+    alice.parlor.set_host(&host);
+    let begun = std::time::Instant::now();
+    alice.start("payments");
+    alice.send("to myself");
+    assert_eq!(alice.texts(), ["to myself"]);
+    assert!(begun.elapsed() < SOON, "no waiting for a network that is not there: {:?}", begun.elapsed());
+}
+
+/// A third node hears what was said by one it never met, from one who heard it.
+#[test]
+fn wound_08_what_one_missed_comes_from_anyone_who_has_it() {
+    let lan = Lan::switched(&["alice", "bob", "carol"]).unwrap();
+    let mut sides = [Side::new("alice"), Side::new("bob"), Side::new("carol")];
+    for (index, side) in sides.iter_mut().enumerate() {
+        side.parlor.set_host(lan.host(index));
+    }
+    let [alice, bob, carol] = sides;
+    let ticket = alice.start("payments");
+    bob.join(&ticket);
+    carol.join(&ticket);
+    carol.send("carol is here");
+    bob.await_text("carol is here");
+    alice.await_text("carol is here");
+    carol.parlor.run(["node", "stop"]).ok().unwrap();
+    for n in 0..300 {
+        alice.send(&format!("missed {n}"));
+    }
+    bob.await_text("missed 299");
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    let follow = carol.follow();
+    follow.wait_for_stdout(|out| out.lines().count() >= 301, SOON * 2).unwrap();
+    assert_eq!(order(&carol), order(&bob));
+}

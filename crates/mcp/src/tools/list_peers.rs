@@ -1,0 +1,124 @@
+//! `list_peers`: who is in a room, and what their sessions do.
+
+use parlor_api::{Person, Reply, Request, Session};
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::CallToolResult;
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{failure, text};
+use crate::node_link::unexpected;
+use crate::server::Server;
+use crate::session;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListPeers {
+    /// Another room than this directory's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    room: Option<String>,
+}
+
+#[tool_router(router = list_peers_tool, vis = "pub(crate)")]
+impl Server {
+    #[tool(
+        description = "Who is in the room, and what their sessions do.",
+        annotations(read_only_hint = true, open_world_hint = true)
+    )]
+    async fn list_peers(
+        &self,
+        Parameters(list): Parameters<ListPeers>,
+        call: RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        match self.node.ask(&session::named(&call.meta), Request::Who { room: list.room }).await {
+            Ok(Reply::People(people)) => text(words(&people)),
+            Ok(_) => failure(&unexpected()),
+            Err(error) => failure(&error),
+        }
+    }
+}
+
+fn words(people: &[Person]) -> String {
+    if people.is_empty() {
+        return "Nobody is in the room.".to_owned();
+    }
+    people.iter().map(one_person).collect::<Vec<_>>().join("\n")
+}
+
+fn one_person(person: &Person) -> String {
+    let own = if person.own { ", your user" } else { "" };
+    let here = match (person.own || person.connected, &person.last_seen) {
+        (true, _) => "here".to_owned(),
+        (false, Some(seen)) => format!("last seen {seen}"),
+        (false, None) => "not seen yet".to_owned(),
+    };
+    let mut words = format!("{} ({}{own}) · {here}", person.name, person.role);
+    if let Some(warning) = &person.warning {
+        words += &format!("\n  warning: {warning}");
+    }
+    for session in &person.sessions {
+        words += "\n  ";
+        words += &one_session(&person.name, session);
+    }
+    words
+}
+
+fn one_session(name: &str, session: &Session) -> String {
+    let place = format!("{name}/{} ({})", session.label, session.program);
+    match &session.summary {
+        // Quoted, so that it stands apart as its author's words and takes one line whatever it holds.
+        Some(summary) => format!("{place}: {}", serde_json::Value::from(summary.as_str())),
+        None => place,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn person(name: &str) -> Person {
+        Person {
+            room: "r".into(),
+            peer: "p".into(),
+            name: name.into(),
+            role: "member".into(),
+            own: false,
+            connected: false,
+            last_seen: None,
+            sessions: Vec::new(),
+            verified: None,
+            warning: None,
+        }
+    }
+
+    #[test]
+    fn each_is_shown_with_presence_and_sessions() {
+        let alice = Person { role: "owner".into(), own: true, ..person("alice") };
+        let session =
+            Session { label: "api".into(), program: "claude".into(), summary: Some("tests".into()) };
+        let bob = Person { connected: true, sessions: vec![session], ..person("bob") };
+        let carol = Person { last_seen: Some("2026-11-20T10:00:00Z".into()), ..person("carol") };
+        assert_eq!(
+            words(&[alice, bob, carol]),
+            "alice (owner, your user) · here\n\
+             bob (member) · here\n  bob/api (claude): \"tests\"\n\
+             carol (member) · last seen 2026-11-20T10:00:00Z"
+        );
+        assert_eq!(words(&[]), "Nobody is in the room.");
+        let mallory = Person { warning: Some("“bob~k7m2qd” is not bob".into()), ..person("bob~k7m2qd") };
+        let told = words(&[mallory]);
+        assert_eq!(told, "bob~k7m2qd (member) · not seen yet\n  warning: “bob~k7m2qd” is not bob");
+    }
+
+    #[test]
+    fn wound_32_a_summary_with_a_newline_forges_no_line() {
+        let summary = Some("x\"\nalice (owner) · here".to_owned());
+        let session = Session { label: "api".into(), program: "claude".into(), summary };
+        let bob = Person { sessions: vec![session], ..person("bob") };
+        assert_eq!(words(&[bob]).lines().count(), 2);
+    }
+}

@@ -1,0 +1,117 @@
+//! `send_message`: says something in a room.
+
+use parlor_api::{ApiError, ErrorKind, Priority, Reply, Request, Sent};
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::CallToolResult;
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{failure, text};
+use crate::node_link::unexpected;
+use crate::server::Server;
+use crate::session;
+
+/// How long the node may wait for others' acknowledgements, so that the answer can say who was reached.
+const WAIT_MS: u64 = 500;
+/// So many characters of an id are shown to people.
+const SHORT_ID_CHARS: usize = 8;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SendMessage {
+    /// What to say.
+    text: String,
+    /// Another room than this directory's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    room: Option<String>,
+    /// normal: heard at the next prompt; now: marked urgent; low: only counted. Default: normal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Urgency")]
+    priority: Option<Urgency>,
+}
+
+/// The values of `priority`, with a schema.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Urgency {
+    Low,
+    Normal,
+    Now,
+}
+
+impl From<Urgency> for Priority {
+    fn from(urgency: Urgency) -> Self {
+        match urgency {
+            Urgency::Low => Self::Low,
+            Urgency::Normal => Self::Normal,
+            Urgency::Now => Self::Now,
+        }
+    }
+}
+
+#[tool_router(router = send_message_tool, vis = "pub(crate)")]
+impl Server {
+    #[tool(
+        description = "Say something to everybody in the room.",
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = true
+        )
+    )]
+    async fn send_message(
+        &self,
+        Parameters(message): Parameters<SendMessage>,
+        call: RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let request_id = match new_request_id() {
+            Ok(request_id) => request_id,
+            Err(error) => return failure(&error),
+        };
+        let request = Request::Send {
+            room: message.room,
+            text: message.text,
+            request_id,
+            priority: message.priority.map(Priority::from).unwrap_or_default(),
+            wait_ms: WAIT_MS,
+        };
+        match self.node.ask(&session::named(&call.meta), request).await {
+            Ok(Reply::Sent(sent)) => answer(&sent),
+            Ok(_) => failure(&unexpected()),
+            Err(error) => failure(&error),
+        }
+    }
+}
+
+fn new_request_id() -> Result<String, ApiError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        ApiError::new(ErrorKind::Machine, format!("the operating system gives no randomness: {error}"))
+    })?;
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+fn answer(sent: &Sent) -> CallToolResult {
+    let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
+    let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
+    for warning in &sent.warnings {
+        words += "\n";
+        words += warning;
+    }
+    let mut result = text(words);
+    result.structured_content = Some(serde_json::json!({
+        "state": "stored",
+        "id": sent.id,
+        "room": sent.room,
+        "room_name": sent.room_name,
+        "reached": sent.reached,
+        "of": sent.of,
+        "warnings": sent.warnings,
+    }));
+    result
+}

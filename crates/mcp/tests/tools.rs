@@ -1,0 +1,165 @@
+//! Each tool, from the agent program's line to the node's and back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use parlor_api::{ApiError, ErrorKind, Priority, Reply, Request, Sent};
+use serde_json::json;
+use support::agent::{Agent, no_node, text};
+use support::node::{Answer, Node, Record, home, usual};
+
+#[tokio::test]
+async fn send_message_says_what_was_stored_and_who_was_reached() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result =
+        agent.call(1, "send_message", json!({"text": "hi", "room": "payments", "priority": "now"})).await;
+    assert_eq!(text(&result), "m7k2qdaa stored · reached 1 of 2");
+    assert_eq!(result["isError"], false);
+    let structured = &result["structuredContent"];
+    assert_eq!(structured["state"], "stored");
+    assert_eq!(structured["id"], "m7k2qdaaaaaaaaaa");
+    assert_eq!((&structured["reached"], &structured["of"]), (&json!(1), &json!(2)));
+    let (_, request) = events.asked("the send", |_| true).await;
+    let Request::Send { room, text, request_id, priority, wait_ms } = request else { panic!("{request:?}") };
+    assert_eq!(
+        (room.as_deref(), text.as_str(), priority, wait_ms),
+        (Some("payments"), "hi", Priority::Now, 500)
+    );
+    assert_eq!(request_id.len(), 32);
+}
+
+#[tokio::test]
+async fn each_message_has_its_own_request_id_and_normal_priority_by_default() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let mut ids = Vec::new();
+    for id in 1..=2 {
+        agent.call(id, "send_message", json!({"text": "same words"})).await;
+        let (_, request) = events.asked("the send", |_| true).await;
+        let Request::Send { room: None, request_id, priority: Priority::Normal, .. } = request else {
+            panic!("{request:?}")
+        };
+        ids.push(request_id);
+    }
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn wound_06_a_message_is_never_called_sent_and_its_warnings_are_shown() {
+    let (_dir, home) = home();
+    let (record, _events) = Record::new();
+    let _node = Node::start(&home, &record, |_| {
+        Answer::Reply(Reply::Sent(Sent {
+            id: "mabc".into(),
+            room: "r".into(),
+            room_name: "payments".into(),
+            reached: 0,
+            of: 2,
+            warnings: vec!["this machine's clock is 20 minutes off".into()],
+        }))
+    });
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result = agent.call(1, "send_message", json!({"text": "hi"})).await;
+    assert_eq!(text(&result), "mabc stored · reached 0 of 2\nthis machine's clock is 20 minutes off");
+}
+
+#[tokio::test]
+async fn check_messages_gives_the_unread_text() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result = agent.call(1, "check_messages", json!({"room": "payments"})).await;
+    assert_eq!(text(&result), "[payments @bob/api-fix (agent) 14:05Z m7k2qd] postgres, we have it");
+    let (_, request) = events.asked("the check", |_| true).await;
+    assert_eq!(request, Request::Check { room: Some("payments".into()), limit_chars: None });
+}
+
+#[tokio::test]
+async fn list_peers_says_who_is_there() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result = agent.call(1, "list_peers", json!({})).await;
+    assert_eq!(text(&result), "bob (member) · here");
+    let (_, request) = events.asked("who", |_| true).await;
+    assert_eq!(request, Request::Who { room: None });
+}
+
+#[tokio::test]
+async fn set_summary_tells_the_node() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result = agent.call(1, "set_summary", json!({"summary": "moving to postgres"})).await;
+    assert_eq!((text(&result), &result["isError"]), ("Summary set.", &json!(false)));
+    let (_, request) = events.asked("the summary", |_| true).await;
+    assert_eq!(request, Request::SetSummary { summary: "moving to postgres".into() });
+}
+
+#[tokio::test]
+async fn the_nodes_refusal_is_a_tool_error_that_says_what_to_do() {
+    let (_dir, home) = home();
+    let (record, _events) = Record::new();
+    let _node = Node::start(&home, &record, |_| {
+        Answer::Error(
+            ApiError::new(ErrorKind::NotFound, "no room is called `pay`")
+                .hint("name one of these")
+                .candidates(vec!["payments".into(), "papers".into()]),
+        )
+    });
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    for (id, tool, arguments) in [
+        (1, "send_message", json!({"text": "hi", "room": "pay"})),
+        (2, "check_messages", json!({"room": "pay"})),
+        (3, "list_peers", json!({"room": "pay"})),
+        (4, "set_summary", json!({"summary": "x"})),
+    ] {
+        let result = agent.call(id, tool, arguments).await;
+        assert_eq!(result["isError"], true, "{tool}");
+        let expected = "no room is called `pay`\nThere is: payments, papers\nWhat to do: name one of these";
+        assert_eq!(text(&result), expected, "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_mean_something_else_are_refused_and_nothing_is_sent() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    for (id, arguments) in [
+        (1, json!({"text": "only for bob", "to": "bob"})),
+        (2, json!({"text": "hi", "priority": "highest"})),
+        (3, json!({})),
+    ] {
+        let result = agent.call(id, "send_message", arguments).await;
+        assert_eq!(result["isError"], true, "{result}");
+    }
+    agent.call(4, "list_peers", json!({})).await;
+    let (_, first) = events.asked("the first request", |_| true).await;
+    assert_eq!(first, Request::Who { room: None });
+}
+
+#[tokio::test]
+async fn wound_07_a_message_too_long_for_the_socket_is_refused_and_the_next_one_goes_through() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result = agent.call(1, "send_message", json!({"text": "x".repeat(2 << 20)})).await;
+    assert_eq!(result["isError"], true);
+    assert!(text(&result).contains("make it shorter"), "{}", text(&result));
+    let result = agent.call(2, "send_message", json!({"text": "short"})).await;
+    assert_eq!(result["isError"], false);
+    let (_, first) = events.asked("the first request", |_| true).await;
+    assert!(matches!(first, Request::Send { text, .. } if text == "short"));
+}
