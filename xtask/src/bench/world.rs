@@ -1,0 +1,138 @@
+//! People with throw-away homes and real nodes, for the benches: the release binary, loopback, nothing else.
+//! Measures nothing.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::Result;
+
+/// Requests written before answers are read: many in one commit, and fewer than a connection may have at work.
+const PIPELINE: usize = 24;
+
+/// One person: a home whose node ends when this is dropped.
+pub struct Person {
+    root: tempfile::TempDir,
+    release: PathBuf,
+}
+
+impl Person {
+    pub fn new(release: &Path) -> Result<Self> {
+        let root = tempfile::Builder::new().prefix("pb-").rand_bytes(5).tempdir_in("/tmp")?;
+        std::fs::create_dir(root.path().join("project"))?;
+        Ok(Self { root, release: release.to_owned() })
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.root.path().join("p")
+    }
+
+    pub fn project(&self) -> PathBuf {
+        self.root.path().join("project")
+    }
+
+    /// Runs `parlor ARGS` in the project and returns its stdout.
+    pub fn parlor(&self, args: &[&str]) -> Result<String> {
+        let output = Command::new(self.release.join("parlor"))
+            .args(args)
+            .current_dir(self.project())
+            .env("PARLOR_HOME", self.home())
+            .output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        Err(format!("parlor {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
+    }
+
+    /// Starts a room; the ticket.
+    pub fn start(&self) -> Result<String> {
+        let line = self.parlor(&["start", "bench"])?;
+        Ok(line.trim().rsplit(' ').next().unwrap_or_default().to_owned())
+    }
+
+    /// The node's process.
+    pub fn node_pid(&self) -> Result<u32> {
+        let status: Value = serde_json::from_str(&self.parlor(&["node", "status", "--json"])?)?;
+        Ok(u32::try_from(status["pid"].as_u64().ok_or("the node names no pid")?)?)
+    }
+
+    pub fn connect(&self) -> Result<Connection> {
+        Connection::new(&self.home(), &self.project())
+    }
+
+    /// Sends so many messages of so many bytes.
+    pub fn say(&self, count: usize, bytes: usize) -> Result<()> {
+        let mut connection = self.connect()?;
+        let text = "x".repeat(bytes);
+        let mut written = 0;
+        let mut answered = 0;
+        while answered < count {
+            while written < count && written - answered < PIPELINE {
+                let request_id = format!("bench-{}-{written}", std::process::id());
+                connection.write(json!({"do": "send", "text": text, "request_id": request_id}))?;
+                written += 1;
+            }
+            connection.answer()?;
+            answered += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        // What is left of it, if this fails, is a node of a home that is gone: it says so itself and ends.
+        let _ = self.parlor(&["node", "stop"]);
+    }
+}
+
+/// A connection to a node's socket, spoken by hand so that the client's own cost is not measured.
+pub struct Connection {
+    writer: UnixStream,
+    reader: BufReader<UnixStream>,
+    next: u64,
+}
+
+impl Connection {
+    fn new(home: &Path, cwd: &Path) -> Result<Self> {
+        let writer = UnixStream::connect(home.join("node.sock"))?;
+        let reader = BufReader::new(writer.try_clone()?);
+        let mut connection = Self { writer, reader, next: 1 };
+        let hello =
+            json!({"hello": {"api": 1, "version": env!("CARGO_PKG_VERSION"), "surface": "cli", "cwd": cwd}});
+        writeln!(connection.writer, "{hello}")?;
+        connection.line()?;
+        Ok(connection)
+    }
+
+    /// Writes a request.
+    pub fn write(&mut self, mut request: Value) -> Result<()> {
+        request["id"] = json!(self.next);
+        self.next += 1;
+        writeln!(self.writer, "{request}")?;
+        Ok(())
+    }
+
+    /// The next line that is no error.
+    pub fn answer(&mut self) -> Result<Value> {
+        let line = self.line()?;
+        if line.get("error").is_some() { Err(format!("the node says: {line}").into()) } else { Ok(line) }
+    }
+
+    /// One request and its answer.
+    pub fn call(&mut self, request: Value) -> Result<Value> {
+        self.write(request)?;
+        self.answer()
+    }
+
+    fn line(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            return Err("the node has hung up".into());
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+}
