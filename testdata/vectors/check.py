@@ -68,6 +68,7 @@ CARD_ID = "parlor/0 card id;"
 TICKET_RECIPIENT = "parlor/0 ticket recipient id;"
 BODY_HASH = "parlor/0 sealed body hash;"
 TICKET_CHECKSUM = "parlor/0 ticket text checksum;"
+CALLED = "parlor/0 who is called;"
 
 LETTERS = {"peer": "p", "room": "r", "entry": "m", "key": "k", "recipient": "c"}
 FRAMES = (
@@ -142,6 +143,13 @@ def check_domains(file):
         assert a.endswith(";") and sum(b.startswith(a) for b in listed) == 1, f"{a} begins another"
     table = re.findall(r"^\| `(parlor/0 [^`]*;)` \|", (CDDL.parent / "crypto.md").read_text(), re.MULTILINE)
     assert table == listed, "the table of crypto.md differs"
+
+
+def check_calls(file):
+    for v in file["vectors"]:
+        salt, callee = bytes.fromhex(v["salt"]), bytes.fromhex(v["callee"])
+        tag = derive(CALLED, salt + callee)[:8]
+        assert b"parlor/for/" + salt + tag == bytes.fromhex(v["offer"]), v["callee"]
 
 
 class Control:
@@ -549,6 +557,7 @@ CHECKS = {
     "tickets.json": check_tickets,
     "refused.json": check_refused,
     "rosters.json": check_rosters,
+    "calls.json": check_calls,
 }
 
 

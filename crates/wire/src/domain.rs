@@ -32,6 +32,8 @@ pub const TICKET_CHECKSUM: &str = "parlor/0 ticket text checksum;";
 pub const HEDGE: &str = "parlor/0 hedged randomness;";
 /// BLAKE3 key-derivation context of the safety number of two identities.
 pub const SAFETY_NUMBER: &str = "parlor/0 safety number of two identities;";
+/// BLAKE3 key-derivation context of the tag that says whom a call is for.
+pub const CALLED: &str = "parlor/0 who is called;";
 
 /// HKDF info: the key of one entry.
 pub const ENTRY_KEY: &[u8] = b"parlor/0 entry key;";
@@ -67,6 +69,7 @@ pub const ALL: &[&[u8]] = &[
     TICKET_CHECKSUM.as_bytes(),
     HEDGE.as_bytes(),
     SAFETY_NUMBER.as_bytes(),
+    CALLED.as_bytes(),
     ENTRY_KEY,
     ENTRY_AAD,
     WRAP_KEY,

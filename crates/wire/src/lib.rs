@@ -2,6 +2,7 @@
 //! frames, signature checks and the roster fold. Pure: no clock, no randomness, no I/O, and it knows no
 //! secret but the seed inside a ticket text somebody pasted.
 
+pub mod called;
 pub mod card;
 pub mod cbor;
 pub mod control;

@@ -250,12 +250,16 @@ fn somebody_else_at_the_address_gets_no_link() {
     let mut alice = Side::new(1);
     let mut carol = Side::new(3);
     let bob = Side::new(2);
+    // Others at Bob's addresses of before: which address is tried first depends on the addresses alone.
+    let others: Vec<Side> = (4..9).map(Side::new).collect();
     alice.want(bob.me, &[1], &[carol.at_loopback()]);
     carol.want(alice.me, &[1], &[alice.at_loopback()]);
     // Carol's own link comes up; the one for Bob does not, until his address is known.
     let (_, from, _) = carol.up();
     assert_eq!(from, alice.me);
-    alice.want(bob.me, &[1], &[carol.at_loopback(), bob.at_loopback()]);
+    let mut addresses: Vec<_> = others.iter().map(Side::at_loopback).collect();
+    addresses.extend([carol.at_loopback(), bob.at_loopback()]);
+    alice.want(bob.me, &[1], &addresses);
     let (to, dialled_for) = alice.next("dialled link", |event| match event {
         CarrierEvent::Up { peer, room: Some(room), .. } => Some((peer, room)),
         _ => None,

@@ -10,7 +10,8 @@ use parlor_wire::control::{ControlBody, ControlError, Remove, Role};
 use parlor_wire::data::DataError;
 use parlor_wire::ticket::TicketText;
 use parlor_wire::{
-    Control, Data, EntryId, KeyId, PeerId, RecipientId, RoomId, SUITE, Signature, WIRE_VERSION, domain,
+    Control, Data, EntryId, KeyId, PeerId, RecipientId, RoomId, SUITE, Signature, WIRE_VERSION, called,
+    domain,
 };
 use serde_json::{Value, json};
 
@@ -35,6 +36,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("tickets.json", tickets()),
         ("refused.json", refused()),
         ("rosters.json", super::rosters::rosters()),
+        ("calls.json", calls()),
     ];
     files.map(|(name, value)| (name, serde_json::to_string_pretty(&value).unwrap_or_default() + "\n")).into()
 }
@@ -63,6 +65,13 @@ fn ids() -> Value {
         ]
     });
     file("Ids: 32 bytes, their text and the short form people see.", all.collect())
+}
+
+fn calls() -> Value {
+    let one = |callee: PeerId, salt: [u8; called::SALT_BYTES]| json!({ "callee": hex(callee.0), "salt": hex(salt), "offer": hex(called::offer(&callee, &salt)) });
+    let callees = [PeerId([0; 32]), Signing::new(1).peer(), Signing::new(2).peer()];
+    let all = callees.into_iter().flat_map(|callee| [one(callee, [0; 8]), one(callee, *b"saltsalt")]);
+    file("The second ALPN of a call, by whom it is for.", all.collect())
 }
 
 fn domains() -> Value {

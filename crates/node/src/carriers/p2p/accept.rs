@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use iroh::TransportAddr;
 use iroh::endpoint::{Connection, Incoming, VarInt};
-use parlor_wire::RoomId;
+use parlor_wire::{PeerId, RoomId, called};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
@@ -31,11 +31,22 @@ const DONE: VarInt = VarInt::from_u32(0);
 pub(super) async fn run(shared: Arc<Shared>) {
     let greeting = Arc::new(Semaphore::new(MAX_GREETING));
     while let Some(incoming) = shared.endpoint.accept().await {
+        if is_for_another(&shared.me, &incoming) {
+            // An answer would be taken before that of who is called: peers keep each other's old addresses.
+            incoming.ignore();
+            continue;
+        }
         match Arc::clone(&greeting).try_acquire_owned() {
             Ok(place) => shared.spawn(greet(Arc::clone(&shared), incoming, place)),
             Err(_) => incoming.ignore(),
         }
     }
+}
+
+/// Whether the first packet says that somebody else is called. One that cannot be read whole says nothing.
+fn is_for_another(me: &PeerId, incoming: &Incoming) -> bool {
+    let offered = incoming.decrypt().and_then(|packet| packet.alpns());
+    offered.is_some_and(|names| called::is_for_another(me, names.flatten()))
 }
 
 async fn greet(shared: Arc<Shared>, incoming: Incoming, place: OwnedSemaphorePermit) {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use iroh::EndpointId;
-use iroh::endpoint::{ConnectError, ConnectionError};
+use iroh::endpoint::{ConnectOptions, ConnectWithOptsError, ConnectingError, Connection};
 use parlor_core::engine::api::WantedLink;
-use parlor_wire::PeerId;
 use parlor_wire::frame::ALPN;
+use parlor_wire::{PeerId, called};
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -32,11 +32,6 @@ const LIVED: Duration = Duration::from_secs(10);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The longest pause; chance makes it up to twice as long.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// How often in a row it is tried again soon after somebody else answered at one of several addresses. Which of
-/// them answers first is chance.
-const STRANGERS_MAX: u32 = 32;
-/// The errors of a QUIC handshake that are TLS alerts (RFC 9001, section 4.8): who answered is not who was called.
-const TLS_ALERTS: std::ops::Range<u64> = 0x100..0x200;
 /// How long the back-off of something no longer wanted is remembered, in case it is wanted again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
@@ -48,20 +43,15 @@ enum DialError {
     #[error("nobody answered in time")]
     Silence,
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Call(#[from] ConnectWithOptsError),
+    #[error(transparent)]
+    Handshake(#[from] ConnectingError),
+    #[error("this machine gave no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
     #[error("there are too many connections")]
     TooMany,
     #[error("the carrier is stopping")]
     Stopping,
-}
-
-impl DialError {
-    /// Whether somebody answered who is not the peer: they have its address of before.
-    fn is_stranger(&self) -> bool {
-        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
-        let is_alert = |error: &ConnectionError| matches!(error, ConnectionError::TransportError(error) if TLS_ALERTS.contains(&u64::from(error.code)));
-        causes.filter_map(|error| error.downcast_ref()).any(is_alert)
-    }
 }
 
 /// What is kept up.
@@ -162,7 +152,6 @@ async fn keep_connection(
 ) {
     let mut news = shared.peers.news(peer);
     let mut pause = Pause::default();
-    let mut strangers = 0;
     while tasks.wanted(&peer, &mut wanted, || shared.peers.unwanted(peer)).await {
         news.mark_unchanged();
         let attempt = async {
@@ -171,27 +160,22 @@ async fn keep_connection(
                     connected.connection.closed().await;
                     // That it was there is no news any more.
                     news.mark_unchanged();
-                    (connected.since.elapsed() >= LIVED, false)
+                    connected.since.elapsed() >= LIVED
                 }
                 Err(error) => {
                     tracing::debug!(?peer, %error, "no connection");
-                    (false, error.is_stranger())
+                    false
                 }
             }
         };
-        let (lived, stranger) = tokio::select! {
+        let lived = tokio::select! {
             ended = attempt => ended,
             () = unwanted(&mut wanted) => continue,
         };
-        strangers = if stranger { strangers + 1 } else { 0 };
         if lived {
             pause.reset();
         }
-        if stranger && strangers <= STRANGERS_MAX {
-            sleep(PAUSE_MIN).await;
-        } else {
-            pause.wait(Some(&mut news)).await;
-        }
+        pause.wait(Some(&mut news)).await;
     }
 }
 
@@ -247,7 +231,7 @@ async fn reach(
         }
         let _place = shared.dialling.acquire().await.map_err(|_| DialError::Stopping)?;
         let since = tokio::time::Instant::now();
-        let attempt = timeout(ATTEMPT, shared.endpoint.connect(id, ALPN));
+        let attempt = timeout(ATTEMPT, call(shared, id, &peer));
         tokio::select! {
             connected = attempt => {
                 let connection = connected.map_err(|_| DialError::Silence)??;
@@ -257,6 +241,14 @@ async fn reach(
             () = better(shared, peer, news, since) => {}
         }
     }
+}
+
+/// Calls a peer, by a name that lets anybody else at its addresses stay silent.
+async fn call(shared: &Shared, id: EndpointId, peer: &PeerId) -> Result<Connection, DialError> {
+    let mut salt = [0; called::SALT_BYTES];
+    getrandom::fill(&mut salt)?;
+    let options = ConnectOptions::new().with_additional_alpns(vec![called::offer(peer, &salt)]);
+    Ok(shared.endpoint.connect_with_opts(id, ALPN, options).await?.await?)
 }
 
 /// Waits for a reason to give up an attempt that began at `since`.
