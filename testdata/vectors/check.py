@@ -69,12 +69,14 @@ TICKET_RECIPIENT = "parlor/0 ticket recipient id;"
 BODY_HASH = "parlor/0 sealed body hash;"
 TICKET_CHECKSUM = "parlor/0 ticket text checksum;"
 CALLED = "parlor/0 who is called;"
+DIRECT_ROOM = "parlor/0 direct room id;"
 
+SUITE = (1).to_bytes(2, "big")
 LETTERS = {"peer": "p", "room": "r", "entry": "m", "key": "k", "recipient": "c"}
 FRAMES = (
     "hello open refuse control-heads control-want control-batch data-heads data-want data-batch data-push ack signal"
 ).split()
-GENESIS, OWN, TICKET, CLOSE, REQUEST, JOIN, ADMIT, REMOVE, ROLE, LEAVE, CARD, REKEY, GRANT, WANT, NOTE = range(15)
+GENESIS, OWN, TICKET, CLOSE, REQUEST, JOIN, ADMIT, REMOVE, ROLE, LEAVE, CARD, REKEY, GRANT, WANT, NOTE, DIRECT = range(16)
 ROLES = ["reader", "member", "owner"]
 
 
@@ -168,10 +170,11 @@ class Control:
         assert verifies(self.author, CONTROL_SIGNATURE, self.header_bytes, self.signature), "signature"
         assert self.after == sorted(set(self.after)), "parents not ascending"
         assert (self.ticket_signature is not None) == (self.kind in (JOIN, REQUEST)), "ticket signature"
-        card = {GENESIS: 0, REQUEST: 1, JOIN: 1, CARD: 0}.get(self.kind)
+        card = {GENESIS: 0, REQUEST: 1, JOIN: 1, CARD: 0, DIRECT: 1}.get(self.kind)
         if card is not None:
             check_card(self.body[card])
             assert self.body[card][0][1] == self.author, "a card of somebody else"
+        assert self.after or self.kind in (GENESIS, DIRECT), "no parents"
         self.check_body()
 
     def check_body(self):
@@ -180,6 +183,14 @@ class Control:
             assert matches("request-entry", self.body[0]), "admits something that is no request"
             self.request = Control(self.body[0])
             assert self.request.room == self.room, "a request of another room"
+        if self.kind == DIRECT:
+            other = self.body[0]
+            assert other != self.author, "a direct room with oneself"
+            pair = b"".join(sorted([self.author, other]))
+            assert self.room == derive(DIRECT_ROOM, SUITE + pair), "a direct room of others"
+            for card in self.body[2]:
+                check_card(card)
+                assert card[0][1] == other, "a card of somebody else"
         if self.kind == REMOVE:
             assert ascending(self.body[1]) and ascending(cuts_of(self.body)), "not ascending"
         if self.kind == ROLE:
@@ -225,7 +236,7 @@ def check_control(file):
         if entry.kind == ADMIT:
             admitted = entry.body[0]
         kinds.add(entry.kind)
-    assert kinds == set(range(15))
+    assert kinds == set(range(16))
     assert data == admitted, "the last vector is the request of the admit"
 
 
@@ -382,15 +393,17 @@ class Roster:
 
     def whose(self, id):
         entry = self.entries.get(id)
-        if entry is None or entry.kind not in (GENESIS, OWN, JOIN, ADMIT):
+        if entry is None or entry.kind not in (GENESIS, OWN, JOIN, ADMIT, DIRECT):
             return None
         if entry.kind == OWN:
             return entry.body[0]
         return entry.request.author if entry.kind == ADMIT else entry.author
 
     def well_formed(self, entry, past):
-        if entry.kind == GENESIS:
+        if entry.kind in (GENESIS, DIRECT):
             return True
+        if any(e.kind == DIRECT for e in self.entries.values()) and entry.kind not in (CARD, REKEY, GRANT, WANT, NOTE):
+            return False
         if entry.kind == REQUEST:
             return False
         if entry.kind == JOIN:
@@ -412,7 +425,7 @@ class Roster:
     # -- R1, R2: what owners did
 
     def gather(self, entry):
-        if entry.kind == GENESIS:
+        if entry.kind in (GENESIS, DIRECT):
             self.owners[entry.id] = entry.author
         elif entry.kind == LEAVE:
             owning = self.owning(entry)
@@ -493,7 +506,9 @@ class Roster:
 
     def members(self):
         live = {who for who, _, _, standing in self.memberships.values() if standing == "live"}
-        return {who: ROLES[self.highest(who, ["live"])] for who in live}
+        found = {who: ROLES[self.highest(who, ["live"])] for who in live}
+        others = {e.body[0] for e in self.entries.values() if e.kind == DIRECT}
+        return {**dict.fromkeys(others, "owner"), **found}
 
     def standing(self, wanted):
         return {

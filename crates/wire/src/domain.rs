@@ -34,6 +34,8 @@ pub const HEDGE: &str = "parlor/0 hedged randomness;";
 pub const SAFETY_NUMBER: &str = "parlor/0 safety number of two identities;";
 /// BLAKE3 key-derivation context of the tag that says whom a call is for.
 pub const CALLED: &str = "parlor/0 who is called;";
+/// BLAKE3 key-derivation context naming the room of two identities.
+pub const DIRECT_ROOM: &str = "parlor/0 direct room id;";
 
 /// HKDF info: the key of one entry.
 pub const ENTRY_KEY: &[u8] = b"parlor/0 entry key;";
@@ -70,6 +72,7 @@ pub const ALL: &[&[u8]] = &[
     HEDGE.as_bytes(),
     SAFETY_NUMBER.as_bytes(),
     CALLED.as_bytes(),
+    DIRECT_ROOM.as_bytes(),
     ENTRY_KEY,
     ENTRY_AAD,
     WRAP_KEY,

@@ -51,7 +51,7 @@ fn w4_the_form_of_a_request() {
     let membership = |header: &mut ControlHeader| header.membership = Some(EntryId([1; 32]));
     assert_eq!(said(asked(membership)), form("acts as no membership"));
     assert_eq!(said(asked(|header| header.room = None)), form("only a genesis names no room"));
-    assert_eq!(said(asked(|header| header.after.clear())), form("only a genesis has no parents"));
+    assert_eq!(said(asked(|header| header.after.clear())), form("only what opens a room has no parents"));
     let unsigned = Control { ticket_signature: None, ..right };
     assert_eq!(said(unsigned), form("a ticket's signature where none belongs, or none"));
 }

@@ -49,6 +49,7 @@ fn no_changed_control_entry_verifies() {
     };
     let (open, asking) = (ticket("ticket"), ticket("ticket bare"));
     story.push(("request", samples::request()));
+    story.extend(samples::direct_story());
     for (name, entry) in &story {
         let ticket = if *name == "request" { &asking } else { &open };
         for changed in changes(&entry.encode()) {

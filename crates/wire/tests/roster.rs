@@ -423,7 +423,7 @@ fn w7_what_this_parlor_is_too_old_for_freezes_the_room_when_a_member_wrote_it() 
     let entry = room.write(&bob(), joined, &[joined], note());
     type Change = (fn(&mut ControlHeader), ControlError);
     let newer: [Change; 4] = [
-        (|header| header.kind = 15, ControlError::UnknownKind(15)),
+        (|header| header.kind = 16, ControlError::UnknownKind(16)),
         (|header| header.rules = 2, ControlError::Rules(2)),
         (|header| header.suite = 2, ControlError::Suite(2)),
         (|header| header.v = 1, ControlError::Version(1)),
@@ -440,13 +440,13 @@ fn w7_what_this_parlor_is_too_old_for_freezes_the_room_when_a_member_wrote_it() 
 fn w7_every_unknown_kind_freezes_and_is_never_skipped() {
     let mut room = Room::new();
     let entry = room.write(&room.alice, room.start, &[room.start], note());
-    for kind in (15..40).chain([255, 256, u16::MAX]) {
+    for kind in (16..40).chain([255, 256, u16::MAX]) {
         let (_, bytes) = changed(&entry, &room.alice, |header| header.kind = kind);
         assert_eq!(Control::decode(&bytes), Err(ControlError::UnknownKind(kind)));
         assert_eq!(freezes(&room.dag, &room.roster(), &bytes), Freeze::Room);
     }
     let (_, unparented) = changed(&entry, &room.alice, |header| {
-        header.kind = 15;
+        header.kind = 16;
         header.after = vec![EntryId([1; 32])];
     });
     assert_eq!(freezes(&room.dag, &room.roster(), &unparented), Freeze::Waits);
@@ -466,7 +466,7 @@ fn w7_nobody_else_can_freeze_a_room() {
     let ticket = room.ticket(Role::Member);
     let undone = room.join(&bob(), ticket, &[ticket]);
     room.say(&alice, start, &[ticket], close(ticket));
-    let newer = |header: &mut ControlHeader| header.kind = 15;
+    let newer = |header: &mut ControlHeader| header.kind = 16;
     let by_stranger = changed(&room.write(&carol(), start, &[start], note()), &carol(), newer);
     let by_undone = changed(&room.write(&bob(), undone, &[undone], note()), &bob(), newer);
     let (removed, gone) = (joined_again(&mut room, &dave()), joined_again(&mut room, &Signing::new(5)));
@@ -482,7 +482,7 @@ fn w7_nobody_else_can_freeze_a_room() {
     unsigned.0.signature = Signature([1; 64]);
     unsigned.1 = unsigned.0.encode();
     let elsewhere = changed(&room.write(&alice, start, &[start], note()), &alice, |header| {
-        (header.kind, header.room) = (15, Some(RoomId([5; 32])));
+        (header.kind, header.room) = (16, Some(RoomId([5; 32])));
     });
     for (_, bytes) in [&by_stranger, &by_undone, &by_removed, &by_left, &unsigned, &elsewhere] {
         assert_eq!(freezes(&room.dag, &room.roster(), bytes), Freeze::Ignored);

@@ -7,8 +7,8 @@ use minicbor::{Decode, Encode};
 use super::{Control, ControlError, open_envelope};
 use crate::card::SignedCard;
 use crate::cbor;
-use crate::ids::{EntryId, KeyId, PeerId, PublicSealingKey, RecipientId};
-use crate::{TimeMs, domain, limits};
+use crate::ids::{EntryId, KeyId, PeerId, PublicSealingKey, RecipientId, RoomId};
+use crate::{SUITE, TimeMs, domain, limits};
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -305,6 +305,29 @@ pub struct NewCard {
 #[cbor(map)]
 pub struct Note {}
 
+/// Opens the direct room of two identities for its author. Both may write one, and either is a room by itself: the
+/// other is an owner of it from the start, and reads it by the cards the author knew.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Direct {
+    /// The other of the two.
+    #[n(0)]
+    pub other: PeerId,
+    /// The author's card.
+    #[n(1)]
+    pub card: SignedCard,
+    /// The other's cards, as far as the author knew them.
+    #[n(2)]
+    pub known: Vec<SignedCard>,
+}
+
+/// The room of two identities: the same whoever asks. A room with oneself is no direct room.
+pub fn direct_room(one: &PeerId, other: &PeerId) -> Option<RoomId> {
+    let (low, high) = if one < other { (one, other) } else { (other, one) };
+    let pair = [&SUITE.to_be_bytes()[..], &low.0, &high.0].concat();
+    (low != high).then(|| RoomId(blake3::derive_key(domain::DIRECT_ROOM, &pair)))
+}
+
 /// The body of a control entry. Numbers once used are never used again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ControlBody {
@@ -338,6 +361,8 @@ pub enum ControlBody {
     Want(Want),
     /// 14
     Note(Note),
+    /// 15
+    Direct(Direct),
 }
 
 /// Kind numbers.
@@ -357,6 +382,7 @@ mod kind {
     pub const GRANT: u16 = 12;
     pub const WANT: u16 = 13;
     pub const NOTE: u16 = 14;
+    pub const DIRECT: u16 = 15;
 }
 
 impl ControlBody {
@@ -378,6 +404,7 @@ impl ControlBody {
             Self::Grant(_) => kind::GRANT,
             Self::Want(_) => kind::WANT,
             Self::Note(_) => kind::NOTE,
+            Self::Direct(_) => kind::DIRECT,
         }
     }
 
@@ -399,6 +426,7 @@ impl ControlBody {
             Self::Grant(b) => cbor::encode(b),
             Self::Want(b) => cbor::encode(b),
             Self::Note(b) => cbor::encode(b),
+            Self::Direct(b) => cbor::encode(b),
         }
     }
 
@@ -420,6 +448,7 @@ impl ControlBody {
             kind::GRANT => Self::Grant(cbor::decode(bytes, limit)?),
             kind::WANT => Self::Want(cbor::decode(bytes, limit)?),
             kind::NOTE => Self::Note(cbor::decode(bytes, limit)?),
+            kind::DIRECT => Self::Direct(cbor::decode(bytes, limit)?),
             other => return Err(ControlError::UnknownKind(other)),
         })
     }
@@ -432,8 +461,18 @@ impl ControlBody {
             Self::Admit(b) => b.asked().map(|request| &request.card),
             Self::Join(b) => Some(&b.card),
             Self::Card(b) => Some(&b.card),
+            Self::Direct(b) => Some(&b.card),
             _ => None,
         }
+    }
+
+    /// The same, and the cards of somebody else that a direct room's opening brings.
+    pub fn cards(&self) -> impl Iterator<Item = &SignedCard> {
+        let known = match self {
+            Self::Direct(b) => b.known.as_slice(),
+            _ => &[],
+        };
+        self.card().into_iter().chain(known)
     }
 
     /// The rekey the entry is or carries.
@@ -463,6 +502,14 @@ impl ControlBody {
 
     /// Whether the entry is a membership.
     pub fn makes_membership(&self) -> bool {
-        matches!(self, Self::Genesis(_) | Self::Own(_) | Self::Join(_) | Self::Admit(_))
+        matches!(self, Self::Genesis(_) | Self::Own(_) | Self::Join(_) | Self::Admit(_) | Self::Direct(_))
+    }
+
+    /// Whether the entry may stand in a direct room, which nobody rules.
+    pub fn fits_direct(&self) -> bool {
+        matches!(
+            self,
+            Self::Direct(_) | Self::Card(_) | Self::Rekey(_) | Self::Grant(_) | Self::Want(_) | Self::Note(_)
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! The form of a control entry: what one entry must look like whatever stands beside it. Must not look at a signature
 //! or at another entry.
 
-use super::{Control, ControlBody, ControlError, Cut, Role, Seal};
+use super::{Control, ControlBody, ControlError, Cut, Role, Seal, direct_room};
 use crate::{WIRE_VERSION, limits};
 
 impl Control {
@@ -11,18 +11,34 @@ impl Control {
         let genesis = matches!(self.body, ControlBody::Genesis(_));
         // These come from outside: who has a ticket's text is no member yet.
         let enters = matches!(self.body, ControlBody::Join(_) | ControlBody::Request(_));
+        let opens = genesis || matches!(self.body, ControlBody::Direct(_));
         form(genesis == header.room.is_none(), "only a genesis names no room")?;
-        form(genesis == header.after.is_empty(), "only a genesis has no parents")?;
+        form(!genesis || header.after.is_empty(), "a genesis has no parents")?;
+        form(opens || !header.after.is_empty(), "only what opens a room has no parents")?;
         form(header.after.len() <= limits::MAX_PARENTS, "too many parents")?;
         form(header.after.is_sorted_by(|a, b| a < b), "parents not sorted")?;
-        form((genesis || enters) == header.membership.is_none(), "acts as no membership")?;
+        form((opens || enters) == header.membership.is_none(), "acts as no membership")?;
         form(enters == self.ticket_signature.is_some(), "a ticket's signature where none belongs, or none")?;
         if let Some(card) = self.body.card() {
             form(card.card.identity == self.subject(), "a card of somebody else")?;
             form(card.card.v == WIRE_VERSION, "a card of another version")?;
         }
+        self.check_direct()?;
         self.check_rule()?;
         self.check_keys()
+    }
+
+    /// What opens a direct room must be by one of the two whose room it is.
+    fn check_direct(&self) -> Result<(), ControlError> {
+        let ControlBody::Direct(direct) = &self.body else { return Ok(()) };
+        let room = direct_room(&self.header.author, &direct.other);
+        form(room.is_some() && room == self.header.room, "a direct room of others")?;
+        form(direct.known.len() <= limits::MAX_CARDS, "too many cards")?;
+        for known in &direct.known {
+            form(known.card.identity == direct.other, "a card of somebody else")?;
+            form(known.card.v == WIRE_VERSION, "a card of another version")?;
+        }
+        Ok(())
     }
 
     /// What entries that rule the room must look like.

@@ -32,7 +32,8 @@ pub struct ControlHeader {
     /// Who wrote it.
     #[n(4)]
     pub author: PeerId,
-    /// The membership it is written as; absent in a genesis and a join, which are memberships themselves.
+    /// The membership it is written as; absent in a genesis, a join and the opening of a
+    /// direct room, which are memberships themselves.
     #[n(5)]
     pub membership: Option<EntryId>,
     /// The kind of its body.
@@ -154,7 +155,7 @@ impl Control {
         sign::verify(&header.author, domain::CONTROL_SIGNATURE, &envelope.header, &envelope.signature)
             .map_err(|_| ControlError::Signature)?;
         let control = Self::from_parts(envelope, header)?;
-        if let Some(card) = control.body.card() {
+        for card in control.body.cards() {
             card.verify().map_err(|_| ControlError::Signature)?;
         }
         if let ControlBody::Admit(admit) = &control.body {

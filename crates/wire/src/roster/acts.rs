@@ -41,7 +41,9 @@ impl<'a> Acts<'a> {
         };
         for control in dag.iter() {
             match &control.body {
-                ControlBody::Genesis(_) => drop(acts.owners.insert(control.id, control.header.author)),
+                ControlBody::Genesis(_) | ControlBody::Direct(_) => {
+                    acts.owners.insert(control.id, control.header.author);
+                }
                 ControlBody::Leave(leave) => acts.take_leave(dag, control, leave),
                 _ if acts.authored_by_owner(dag, control) => acts.take_owners(dag, control),
                 _ => {}

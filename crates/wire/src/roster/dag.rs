@@ -176,8 +176,11 @@ impl Dag {
 
     /// Whether an entry with known parents may stand where it stands.
     fn check(&self, control: &Control) -> Result<(), &'static str> {
+        if self.is_direct() && !control.body.fits_direct() {
+            return Err("rules a direct room, which nobody rules");
+        }
         match &control.body {
-            ControlBody::Genesis(_) => return Ok(()),
+            ControlBody::Genesis(_) | ControlBody::Direct(_) => return Ok(()),
             ControlBody::Join(join) => return self.check_entrance(control, control, &join.ticket),
             ControlBody::Request(_) => return Err("asks to come in, which an owner must answer"),
             ControlBody::Admit(admit) => {
@@ -210,6 +213,12 @@ impl Dag {
         let ControlBody::Ticket(body) = &entry.body else { return Err("comes by something else") };
         written.verify_ticket(body).map_err(|_| "the ticket did not sign it")?;
         self.in_past_of(control, ticket).then_some(()).ok_or("comes by a ticket that is not in its past")
+    }
+
+    /// Whether it is the room of two: what opened it says so.
+    fn is_direct(&self) -> bool {
+        let first = self.order.first().and_then(|id| self.get(id));
+        first.is_some_and(|control| matches!(control.body, ControlBody::Direct(_)))
     }
 
     fn in_past_of(&self, control: &Control, ancestor: &EntryId) -> bool {

@@ -104,8 +104,8 @@ impl Roster {
             member.role = member.role.max(membership.role);
             member.memberships.insert(*id);
         }
-        for control in dag.iter() {
-            let Some(card) = control.body.card() else { continue };
+        self.fold_others(dag);
+        for card in dag.iter().flat_map(|control| control.body.cards()) {
             self.cards.insert(card.card.id(), card.card.identity);
             if let Some(member) = self.members.get_mut(&card.card.identity) {
                 member.cards.push(card.clone());
@@ -113,6 +113,15 @@ impl Roster {
         }
         for member in self.members.values_mut() {
             keep_unsuperseded(&mut member.cards);
+        }
+    }
+
+    /// R12: who has not opened their direct room yet reads it, and owns it, as the one who has.
+    fn fold_others(&mut self, dag: &Dag) {
+        for control in dag.iter() {
+            let ControlBody::Direct(direct) = &control.body else { continue };
+            let absent = || Member { role: Role::Owner, memberships: BTreeSet::new(), cards: Vec::new() };
+            self.members.entry(direct.other).or_insert_with(absent);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::control::{Cut, Role, Ticket};
 use crate::data;
 use crate::ids::{EntryId, PeerId, RecipientId};
 
-/// A membership: a genesis, own, join or admit.
+/// A membership: a genesis, own, join, admit or the opening of a direct room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     /// Whose.
@@ -25,7 +25,7 @@ pub struct Membership {
 pub struct Member {
     /// The highest role of its memberships.
     pub role: Role,
-    /// Its memberships.
+    /// Its memberships; none yet of one whose direct room only the other has opened.
     pub memberships: BTreeSet<EntryId>,
     /// The cards room keys are sealed to: unsuperseded, newest first, at most four.
     pub cards: Vec<SignedCard>,

@@ -12,8 +12,8 @@ pub mod vectors;
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use ed25519_dalek::{Signer, SigningKey};
 use parlor_wire::control::{
-    Admit, Close, ControlBody, ControlHeader, Cut, Genesis, Grant, Join, Leave, NewCard, Note, Own, Rekey,
-    Remove, Request, Role, Seal, SetRole, Ticket, Want, Wrap,
+    Admit, Close, ControlBody, ControlHeader, Cut, Direct, Genesis, Grant, Join, Leave, NewCard, Note, Own,
+    Rekey, Remove, Request, Role, Seal, SetRole, Ticket, Want, Wrap, direct_room,
 };
 use parlor_wire::{
     Card, Control, Data, DataHeader, EntryId, KeyId, PeerId, PublicSealingKey, RULES, RecipientId, RoomId,
@@ -114,6 +114,22 @@ pub fn control(author: &Signing, place: Place, body: ControlBody, time: TimeMs) 
 pub fn genesis(author: &Signing, number: u8) -> Control {
     let body = ControlBody::Genesis(Genesis { card: author.card(1, T0), nonce: Salt([number; 16]) });
     control(author, Place { room: None, membership: None, after: vec![] }, body, T0)
+}
+
+/// Opens the direct room of two for one of them, who knows these cards of the other.
+pub fn direct(
+    author: &Signing,
+    other: &Signing,
+    known: &[SignedCard],
+    after: &[EntryId],
+    time: TimeMs,
+) -> Control {
+    let body =
+        ControlBody::Direct(Direct { other: other.peer(), card: author.card(1, T0), known: known.to_vec() });
+    let mut after = after.to_vec();
+    after.sort_unstable();
+    let place = Place { room: direct_room(&author.peer(), &other.peer()), membership: None, after };
+    control(author, place, body, time)
 }
 
 /// A join, signed by the joiner and the ticket's key.

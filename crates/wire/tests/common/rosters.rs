@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::room::{Room, bob, carol, dave};
 use super::vectors::{file, hex};
 use super::{
-    Place, Signing, T0, admit, close, control, cut, genesis, join, leave, new_card, note, own, remove, role,
-    samples, ticket,
+    Place, Signing, T0, admit, close, control, cut, direct, genesis, join, leave, new_card, note, own,
+    remove, role, samples, ticket,
 };
 
 /// A set of entries and the roster that comes out of it.
@@ -115,6 +115,9 @@ pub fn rosters() -> Value {
         ("the last owner abandons the room", last_owner(true)),
         ("two owners leave at once", both_left()),
     ];
+    for (name, told) in directs() {
+        all.push(roster_vector(name, &told.iter().collect::<Vec<_>>()));
+    }
     for (name, (room, never_in)) in rooms {
         let entries: Vec<&Control> = room.dag.iter().chain(&never_in).collect();
         all.push(roster_vector(name, &entries));
@@ -124,6 +127,23 @@ pub fn rosters() -> Value {
          whose, and how much of content and of receipts counts: all, or what leads to these places.",
         all,
     )
+}
+
+/// Rooms of two: one who speaks to nobody yet; both, who began apart; and what is never in.
+fn directs() -> Vec<(&'static str, Vec<Control>)> {
+    let (alice, bob) = (Signing::new(1), bob());
+    let mut told: Vec<Control> = samples::direct_story().into_iter().map(|(_, entry)| entry).collect();
+    let (opened, room) = (told[0].clone(), told[0].room());
+    let apart = direct(&bob, &alice, &[], &[], T0 + 4000);
+    let heads = [told[2].id, told[3].id, apart.id];
+    let joins = control(&bob, Place::new(room, apart.id, &heads), note(), T0 + 5000);
+    let further = new_card(alice.card(1, T0 + 6000));
+    let further = control(&alice, Place::new(room, opened.id, &[joins.id]), further, T0 + 6000);
+    let rules = [own(&carol()), remove(&bob, &[apart.id], &[]), leave(false)];
+    let never = rules.map(|body| control(&alice, Place::new(room, opened.id, &[joins.id]), body, T0 + 7000));
+    told.extend([apart, joins, further]);
+    told.extend(never);
+    vec![("a direct room that one has opened", vec![opened]), ("a direct room of both", told)]
 }
 
 /// A room, and what is offered to it and never in.

@@ -14,8 +14,8 @@ use parlor_wire::{
 };
 
 use super::{
-    Place, Signing, T0, admit, close, control, cut, data, genesis, grant, join, leave, new_card, note, own,
-    rekey, remove, role, ticket, want,
+    Place, Signing, T0, admit, close, control, cut, data, direct, genesis, grant, join, leave, new_card,
+    note, own, rekey, remove, role, ticket, want,
 };
 
 /// Alice starts a room.
@@ -112,6 +112,20 @@ fn tell_of_carol(told: &mut Vec<(&'static str, Control)>, alices: EntryId, bobs:
 
 fn asked_by(who: &Signing, ticket: EntryId) -> Control {
     super::request(who, &Signing::new(ASKING), ticket, Place::new(room(), ticket, &[ticket]), T0 + 9500)
+}
+
+/// The direct room of Alice and Bob: she opens it and knows a card of his, he follows and knows none, she writes a
+/// key; and what she wrote when she had not heard that it is open already.
+pub fn direct_story() -> Vec<(&'static str, Control)> {
+    let (alice, bob) = (Signing::new(ALICE), Signing::new(BOB));
+    let opened = direct(&alice, &bob, &[bob.card(1, T0)], &[], T0);
+    let room = opened.room();
+    let followed = direct(&bob, &alice, &[], &[opened.id], T0 + 1000);
+    let readers = [alice.card(1, T0).card.id(), bob.card(1, T0).card.id()];
+    let key = ControlBody::Rekey(rekey(&readers, 0x44));
+    let keyed = control(&alice, Place::new(room, opened.id, &[followed.id]), key, T0 + 2000);
+    let again = direct(&alice, &bob, &[bob.card(1, T0), bob.card(2, T0)], &[], T0 + 3000);
+    vec![("direct", opened), ("direct answered", followed), ("direct rekey", keyed), ("direct again", again)]
 }
 
 /// What Carol asks in [`story`]: it stands in the admit, and in no DAG.

@@ -105,11 +105,12 @@ fn control_vector(name: &str, entry: &Control) -> Value {
 
 fn control_entries() -> Value {
     let mut story = samples::story();
+    story.extend(samples::direct_story());
     story.push(("request", samples::request()));
     let all = story.iter().map(|(name, entry)| control_vector(name, entry)).collect();
     let mut value = file(
-        "Control entries of one room, each behind the one before; the last is the request that stands in the admit. \
-         Sealed keys are placeholders of the right length. Ed25519 seeds: of Alice 32 bytes 01, of Bob 02, of Carol 03, \
+        "Control entries of one room, each behind the one before, and of a direct room; the last is the request that \
+         stands in the admit. Sealed keys are placeholders of the right length. Ed25519 seeds: of Alice 32 bytes 01, of Bob 02, of Carol 03, \
          of the tickets' signing keys 65 and 66.",
         all,
     );
@@ -277,7 +278,7 @@ fn refused() -> Value {
         ("a want of nothing", says(want(&[]))),
         ("a want with keys not sorted", says(want(&[2, 1]))),
         ("a want of 65 keys", says(want(&(0..65).collect::<Vec<u8>>()))),
-        ("kind 15", signed(&|h| h.kind = 15)),
+        ("kind 16", signed(&|h| h.kind = 16)),
         ("rules 2", signed(&|h| h.rules = 2)),
         ("suite 2", signed(&|h| h.suite = 2)),
         ("version 1", signed(&|h| h.v = 1)),
