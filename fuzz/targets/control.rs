@@ -25,7 +25,7 @@ pub fn run(bytes: &[u8]) {
         }
         let mut dag = Dag::new(control.room());
         let known = matches!(dag.insert(control.clone()), Insert::In(_));
-        assert_eq!(known, control.header.room.is_none(), "a room begins with its genesis");
+        assert_eq!(known, control.header.after.is_empty(), "a room begins with what opens it");
         Roster::fold(&dag);
     }
     if let Err(error) = strict

@@ -101,7 +101,7 @@ impl KeyRing {
         let me: BTreeSet<RecipientId> = openers.iter().map(|opener| opener.to).collect();
         for control in dag.iter().skip(self.seen) {
             let author = control.header.author;
-            if let Some(card) = control.body.card() {
+            for card in control.body.cards() {
                 self.card_keys.insert(card.card.id(), card.card.sealing_key);
                 self.card_owners.insert(card.card.id(), card.card.identity);
             }

@@ -119,8 +119,8 @@ fn main() {
     let mut starter = Node::new("starter", 1, start);
     let mut joiner = Node::new("joiner", 2, start);
     let endpoints = vec![Endpoint { peer: starter.engine.me(), addresses: Vec::new() }];
-    let command = Command::Start { name: "room".into(), expires: None, endpoints };
-    let Outcome::Started(invited) = starter.ask(start, command) else { return };
+    let command = Command::Start { name: "room".into(), stays_here: false, expires: None, endpoints };
+    let Outcome::Started { invited: Some(invited), .. } = starter.ask(start, command) else { return };
     let begun = Instant::now();
     for n in 0..count {
         let send = Send {
@@ -131,6 +131,7 @@ fn main() {
             author: Author::Agent,
             origin: None,
             label: None,
+            to: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

@@ -26,10 +26,26 @@ impl World {
     pub fn start_room(&mut self, node: usize, name: &str) -> Invited {
         let expires = Some(self.wall_ms(node) + TICKET_MS);
         let endpoints = self.endpoint(node);
-        match self.ask(node, Command::Start { name: name.into(), expires, endpoints }) {
-            Some(Ok(Outcome::Started(invited))) => invited,
+        match self.ask(node, Command::Start { name: name.into(), stays_here: false, expires, endpoints }) {
+            Some(Ok(Outcome::Started { invited: Some(invited), .. })) => invited,
             other => self.fail(&format!("start: {other:?}")),
         }
+    }
+
+    /// Starts a room that stays on its node.
+    pub fn start_local(&mut self, node: usize, name: &str) -> RoomId {
+        let command =
+            Command::Start { name: name.into(), stays_here: true, expires: None, endpoints: Vec::new() };
+        match self.ask(node, command) {
+            Some(Ok(Outcome::Started { room, invited: None })) => room,
+            other => self.fail(&format!("start: {other:?}")),
+        }
+    }
+
+    /// The direct room with another node's identity, opened.
+    pub fn open_direct(&mut self, node: usize, other: usize) -> Option<Result<Outcome, Failure>> {
+        let peer = self.nodes[other].peer;
+        self.ask(node, Command::OpenDirect { peer })
     }
 
     /// Joins by a ticket's text, waiting so long for the join itself.
@@ -115,6 +131,7 @@ impl World {
             author: Author::Agent,
             origin: session.map(str::to_owned),
             label: session.map(|key| format!("label-{key}")),
+            to: None,
             wait_ms: 0,
         })
     }

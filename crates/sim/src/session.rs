@@ -78,6 +78,7 @@ impl Session {
         Command::Take(Take {
             holder,
             session: self.key.clone(),
+            label: Some(format!("label-{}", self.key)),
             rooms: vec![TakeRoom { room: self.room, bound_at: self.bound_at }],
             budget: Budget::default(),
         })

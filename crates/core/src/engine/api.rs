@@ -146,10 +146,17 @@ pub enum Command {
     Start {
         /// Its name.
         name: String,
+        /// It never leaves this node, and gets no ticket.
+        stays_here: bool,
         /// When its first ticket expires.
         expires: Option<TimeMs>,
         /// Where this node can be reached.
         endpoints: Vec<Endpoint>,
+    },
+    /// The direct room with a peer, opened if it is not. → `Outcome::Joined`
+    OpenDirect {
+        /// Whom.
+        peer: PeerId,
     },
     /// A room to be joined. Answered when saved. → `Outcome::Joined`
     Join {
@@ -257,6 +264,8 @@ pub enum Command {
     Unread {
         /// For which session.
         session: String,
+        /// Its label, as in `Take`.
+        label: Option<String>,
         /// In which rooms.
         rooms: Vec<TakeRoom>,
     },
@@ -347,6 +356,8 @@ pub struct Send {
     pub origin: Option<String>,
     /// What others see of the session it was written in.
     pub label: Option<String>,
+    /// The label of the one session it is for, in a direct room.
+    pub to: Option<String>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
 }
@@ -367,6 +378,8 @@ pub struct Take {
     pub holder: HolderId,
     /// For which session.
     pub session: String,
+    /// What others see of that session; absent: it is given what is for any session.
+    pub label: Option<String>,
     /// Of which rooms, the default first.
     pub rooms: Vec<TakeRoom>,
     /// How much.
@@ -390,7 +403,12 @@ pub enum Outcome {
     /// Done.
     Done,
     /// A room was started.
-    Started(Invited),
+    Started {
+        /// Which.
+        room: RoomId,
+        /// Its first ticket; none where the room stays here.
+        invited: Option<Invited>,
+    },
     /// A room is joined, or saved.
     Joined {
         /// Which.
@@ -493,6 +511,8 @@ pub struct MessageView {
     pub own: bool,
     /// Whether it is of a kind this version does not know.
     pub newer: bool,
+    /// The one session of its reader it is for; absent: all of them.
+    pub to: Option<CleanText>,
 }
 
 /// How a command failed.
@@ -510,6 +530,12 @@ pub enum Failure {
     /// The join was refused.
     #[error("{}", refusal_words(.0))]
     Refused(Refusal),
+    /// A direct room is between two.
+    #[error("a direct room is between two: nobody rules it, is let in or leaves")]
+    Direct,
+    /// A local room has no tickets.
+    #[error("the room stays on this machine: nobody can be invited to it")]
+    StaysHere,
     /// Only owners may.
     #[error("only an owner of the room may do that")]
     OwnersOnly,

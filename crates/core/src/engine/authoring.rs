@@ -188,8 +188,8 @@ impl Engine {
             return Ok(fit.key);
         }
         let membership = self.own_membership(room).ok_or(Failure::NotJoined)?;
-        let never_keyed = held.dag.len() <= 1;
-        if held.keys.is_empty() && !never_keyed {
+        let keyed = || held.dag.iter().any(|control| control.body.rekey().is_some());
+        if held.keys.is_empty() && keyed() {
             return Err(Failure::NoKey);
         }
         let key = match held.keys.fit_key(&held.roster, now).filter(|id| !self.is_worn(room, id)) {

@@ -23,7 +23,11 @@ const LASTS_MS: u64 = 24 * 60 * 60 * 1000;
 fn fingerprint(send: &Send) -> BodyHash {
     let priority = [body::priority_number(send.priority).unwrap_or(u8::MAX)];
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&send.room.0).update(&priority).update(send.text.as_bytes());
+    hasher.update(&send.room.0).update(&priority);
+    if let Some(to) = &send.to {
+        hasher.update(&blake3::hash(to.as_bytes()).as_bytes()[..]);
+    }
+    hasher.update(send.text.as_bytes());
     BodyHash(*hasher.finalize().as_bytes())
 }
 
@@ -46,8 +50,12 @@ pub(super) struct JoinWait {
 impl Engine {
     pub(super) fn command(&mut self, request: RequestId, command: Command) {
         match command {
-            Command::Start { name, expires, endpoints } => {
-                let outcome = self.start(&name, expires, endpoints).map(Outcome::Started);
+            Command::Start { name, stays_here, expires, endpoints } => {
+                let outcome = self.start(&name, stays_here, expires, endpoints);
+                self.reply(request, outcome);
+            }
+            Command::OpenDirect { peer } => {
+                let outcome = self.open_direct(peer);
                 self.reply(request, outcome);
             }
             Command::Join { ticket, wait_ms } => self.join(request, &ticket, wait_ms),
@@ -75,7 +83,7 @@ impl Engine {
             Command::Take(take) => self.take(request, take),
             Command::Commit { token } => self.commit_take(request, token),
             Command::Release { holder } => self.release(holder),
-            Command::Unread { session, rooms } => self.unread(request, session, rooms),
+            Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),
             Command::SetNick(nick) => self.set_nick(request, &nick),
             Command::SetAlias { room, alias } => self.set_alias(request, room, alias),
@@ -121,16 +129,22 @@ impl Engine {
     fn start(
         &mut self,
         name: &str,
+        stays_here: bool,
         expires: Option<TimeMs>,
         endpoints: Vec<Endpoint>,
-    ) -> Result<Invited, Failure> {
+    ) -> Result<Outcome, Failure> {
         if expires.is_some_and(|at| at <= self.now.wall_ms) {
             return Err(Failure::TicketExpired);
         }
         let genesis = self.author_genesis();
         let room = RoomId::from(genesis.id);
         let chain = genesis.id;
-        let local = LocalRecord { state: record::STATE_JOINED, chain: Some(chain), ..LocalRecord::default() };
+        let local = LocalRecord {
+            state: record::STATE_JOINED,
+            chain: Some(chain),
+            stays_here,
+            ..LocalRecord::default()
+        };
         self.rooms.insert(room, Room::new(room, local));
         self.touched_rooms.insert(room);
         self.take_own_control(room, genesis)?;
@@ -143,11 +157,11 @@ impl Engine {
             ..Body::default()
         };
         let terms = Ticketing { expires, uses: None, role: Role::Member, approve: false };
-        let invited = self.new_ticket(room, terms, endpoints)?;
+        let invited = if stays_here { None } else { Some(self.new_ticket(room, terms, endpoints)?) };
         self.author_data(room, &body, None)?;
         let nick = self.nick.clone();
         self.local(room, |local| local.told_nick = Some(nick));
-        Ok(invited)
+        Ok(Outcome::Started { room, invited })
     }
 
     fn invite(
@@ -159,6 +173,12 @@ impl Engine {
     ) -> Result<Invited, Failure> {
         self.writable(room)?;
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
+        if held.local.direct.is_some() {
+            return Err(Failure::Direct);
+        }
+        if held.local.stays_here {
+            return Err(Failure::StaysHere);
+        }
         if !held.roster.owns(&self.me) {
             return Err(Failure::OwnersOnly);
         }
@@ -376,6 +396,7 @@ impl Engine {
             session: send.label.clone(),
             author: Some(body::author_number(send.author)),
             priority: body::priority_number(send.priority),
+            to: send.to.clone(),
         };
         let row = self.author_data(send.room, &body, send.origin.clone())?;
         let asked = fingerprint(send);

@@ -166,6 +166,7 @@ impl Engine {
         self.plan_repairs(room);
         self.close_dead_tickets(room);
         self.entitle_links(room);
+        self.hush_directs();
         self.control_grew(room);
     }
 
@@ -262,13 +263,22 @@ impl Engine {
                 local.chain = admitted;
             }
         });
-        if admitted.is_none()
-            && let Err(failure) = self.open_new_chain(room)
-        {
+        let opened = match (admitted, self.unopened_direct(room)) {
+            (Some(_), _) => Ok(()),
+            (None, Some(other)) => self.write_direct(room, other).map(drop),
+            (None, None) => self.open_new_chain(room).map(drop),
+        };
+        if let Err(failure) = opened {
             self.note(format!("{}: no new chain: {failure}", room.short()));
         }
         self.joined(room);
         self.answer_joins(room);
+    }
+
+    /// The other of a direct room that only the other has opened.
+    fn unopened_direct(&self, room: RoomId) -> Option<parlor_wire::PeerId> {
+        let other = self.rooms.get(&room)?.local.direct?;
+        self.own_membership(room).is_none().then_some(other)
     }
 
     /// The admit that answers this node's own request, if nothing is chained to it yet.

@@ -12,6 +12,7 @@ use super::{Engine, Pending};
 use crate::persist::{DataRow, Loaded, Op, Query, Table};
 use crate::room::record::CursorRecord;
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
+use crate::text::names;
 
 /// How many messages back a new session is told.
 const EARLIER_MESSAGES: usize = 20;
@@ -19,6 +20,14 @@ const EARLIER_MESSAGES: usize = 20;
 const TAKE_ROWS: u32 = 128;
 /// Most cursors kept; those that moved longest ago are forgotten first.
 const MAX_CURSORS: usize = 4096;
+
+/// Whether a message is for a session of that label: for all of this identity's, or for it by name.
+fn is_for(view: &MessageView, label: Option<&str>) -> bool {
+    match (&view.to, label) {
+        (None, _) | (Some(_), None) => true,
+        (Some(to), Some(label)) => !view.own && *to == names::session_label(label),
+    }
+}
 
 /// Cursors and takes.
 pub(super) struct Deliveries {
@@ -66,7 +75,10 @@ struct RoomRead {
 pub(super) struct UnreadJob {
     request: RequestId,
     session: String,
+    label: Option<String>,
     rest: VecDeque<TakeRoom>,
+    /// Of the room that is being counted.
+    so_far: u64,
     counted: Vec<(RoomId, u64)>,
 }
 
@@ -137,7 +149,7 @@ impl Engine {
         self.deliveries.next_token += 1;
         let held = Held { holder: take.holder, session: take.session.clone(), upto: Vec::new() };
         self.deliveries.held.insert(token, held);
-        let rest = take.rooms.iter().cloned().collect();
+        let rest = self.with_directs(take.rooms.clone()).into();
         self.take_next(TakeJob { request, take, token, rest, read: Vec::new() });
     }
 
@@ -237,8 +249,13 @@ impl Engine {
         let within = |row: &&DataRow| {
             row.arrival.is_some_and(|at| at > after && at <= head) && !(fresh && row.history)
         };
-        let views: Vec<MessageView> =
-            rows.iter().filter(within).filter_map(|row| self.open_view(row)).collect();
+        let label = job.take.label.as_deref();
+        let views: Vec<MessageView> = rows
+            .iter()
+            .filter(within)
+            .filter_map(|row| self.open_view(row))
+            .filter(|view| is_for(view, label))
+            .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
             views.into_iter().partition(|view| view.priority == Priority::Low);
         read.low += low.len() as u64;
@@ -321,8 +338,15 @@ impl Engine {
         self.reply(request, Ok(Outcome::Done));
     }
 
-    pub(super) fn unread(&mut self, request: RequestId, session: String, rooms: Vec<TakeRoom>) {
-        self.unread_next(UnreadJob { request, session, rest: rooms.into(), counted: Vec::new() });
+    pub(super) fn unread(
+        &mut self,
+        request: RequestId,
+        session: String,
+        label: Option<String>,
+        rooms: Vec<TakeRoom>,
+    ) {
+        let rest = self.with_directs(rooms).into();
+        self.unread_next(UnreadJob { request, session, label, rest, so_far: 0, counted: Vec::new() });
     }
 
     fn unread_next(&mut self, mut job: UnreadJob) {
@@ -334,26 +358,42 @@ impl Engine {
                 job.counted.push((next.room, 0));
                 continue;
             }
-            let query = Query::CountArrivals {
-                room: next.room,
-                after,
-                except_origin: Some(job.session.clone()),
-                without_history: true,
-            };
-            self.load(query, Pending::Unread(Box::new(job)));
-            return;
+            return self.unread_after(job, next.room, after);
         }
         self.reply(job.request, Ok(Outcome::Unread(job.counted)));
     }
 
-    pub(super) fn unread_loaded(&mut self, mut job: UnreadJob, loaded: Option<Loaded>) {
-        let Some(Loaded::Count(count)) = loaded else {
-            self.reply(job.request, Err(Failure::Store));
-            return;
+    /// Asks the store: for a number, or where some may be for another session, for the messages themselves.
+    fn unread_after(&mut self, job: UnreadJob, room: RoomId, after: u64) {
+        let except_origin = Some(job.session.clone());
+        let direct = self.rooms.get(&room).is_some_and(|held| held.local.direct.is_some());
+        let query = if direct && job.label.is_some() {
+            Query::Arrivals { room, after, limit: TAKE_ROWS, except_origin, without_history: true }
+        } else {
+            Query::CountArrivals { room, after, except_origin, without_history: true }
         };
-        if let Some(next) = job.rest.pop_front() {
-            job.counted.push((next.room, count));
+        self.load(query, Pending::Unread(Box::new(job)));
+    }
+
+    pub(super) fn unread_loaded(&mut self, mut job: UnreadJob, loaded: Option<Loaded>) {
+        let Some(room) = job.rest.front().map(|next| next.room) else { return self.unread_next(job) };
+        let (count, on) = match loaded {
+            Some(Loaded::Count(count)) => (count, None),
+            Some(Loaded::Rows(rows)) => {
+                let label = job.label.as_deref();
+                let views = rows.iter().filter_map(|row| self.open_view(row));
+                let count = views.filter(|view| is_for(view, label)).count() as u64;
+                let full = rows.len() as u32 >= TAKE_ROWS;
+                (count, rows.last().and_then(|row| row.arrival).filter(|_| full))
+            }
+            _ => return self.reply(job.request, Err(Failure::Store)),
+        };
+        job.so_far += count;
+        if let Some(after) = on {
+            return self.unread_after(job, room, after);
         }
+        job.rest.pop_front();
+        job.counted.push((room, std::mem::take(&mut job.so_far)));
         self.unread_next(job);
     }
 
@@ -413,7 +453,7 @@ fn line(view: &MessageView) -> Line {
         time_ms: view.time_ms,
         id: view.id.short(),
         body: view.text.clone(),
-        to_you: false,
+        to_you: view.to.is_some() && !view.own,
         newer_kind: view.newer,
         marks: Vec::new(),
     }

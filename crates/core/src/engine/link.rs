@@ -351,7 +351,8 @@ impl Engine {
             self.close_link(link, "an open that does not fit");
             return;
         }
-        if !self.rooms.contains_key(&open.room) {
+        let peer = state.peer;
+        if !self.knows_room(open.room, peer) {
             self.send(link, &Frame::Refuse(Refusal::NotEntitled));
             self.close_link(link, "a room that is not held here");
             return;

@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod cuts;
 mod delivery;
+mod direct;
 mod ingest;
 mod link;
 mod peers;

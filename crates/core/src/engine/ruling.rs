@@ -14,9 +14,27 @@ use crate::room::{Gone, record};
 /// Control entries one is given who was put out: the removal and what was written just before it.
 const FAREWELL_ENTRIES: usize = 64;
 
+/// The room whose people, tickets or name a command changes.
+fn ruled(command: &Command) -> Option<RoomId> {
+    match command {
+        Command::CloseTicket { room, .. }
+        | Command::Approve { room, .. }
+        | Command::Remove { room, .. }
+        | Command::SetRole { room, .. }
+        | Command::Leave { room, .. }
+        | Command::Rename { room, .. } => Some(*room),
+        _ => None,
+    }
+}
+
 impl Engine {
     /// Does what changes who is in a room.
     pub(super) fn rule(&mut self, command: Command) -> Result<Outcome, Failure> {
+        if let Some(room) = ruled(&command)
+            && self.rooms.get(&room).is_some_and(|held| held.local.direct.is_some())
+        {
+            return Err(Failure::Direct);
+        }
         match command {
             Command::CloseTicket { room, ticket } => {
                 self.writable(room)?;

@@ -60,6 +60,8 @@ impl Engine {
             open_tickets: held.roster.tickets.values().filter(|ticket| ticket.open(now)).count() as u64,
             waiting: held.waiting.iter().filter(|(key, _)| held.keys.get(key).is_none()).count() as u64,
             warnings: self.warnings(*id),
+            direct: held.local.direct,
+            stays_here: held.local.stays_here,
         })
     }
 
@@ -145,7 +147,8 @@ impl Engine {
         let mut wanted = Vec::new();
         for (room, held) in &self.rooms {
             let told = held.local.confirmed || held.gone(&self.me) == Some(Gone::Removed);
-            if held.local.state == record::STATE_REFUSED || (held.gone(&self.me).is_some() && told) {
+            let over = held.local.state == record::STATE_REFUSED || (held.gone(&self.me).is_some() && told);
+            if over || held.local.stays_here {
                 continue;
             }
             let members = held.roster.members.keys();
@@ -153,7 +156,7 @@ impl Engine {
             wanted.extend(
                 members
                     .chain(contacts)
-                    .filter(|peer| **peer != self.me)
+                    .filter(|peer| **peer != self.me && self.speaks_of(room, peer))
                     .map(|peer| WantedLink { room: *room, peer: *peer }),
             );
         }
@@ -191,6 +194,11 @@ impl Engine {
         let local = self.rooms.get(&room).map(|held| &held.local);
         let alias = local.and_then(|local| local.alias.as_deref());
         let own = local.and_then(|local| local.name.as_ref().map(|(name, _)| name.as_str()));
+        if let (None, Some(other)) = (alias, local.and_then(|local| local.direct)) {
+            // No room can call itself that: names of rooms have no such sign.
+            let name = format!("@{}", self.name_of(room, other));
+            return clean(&name, Mode::Line { limit_chars: usize::MAX });
+        }
         match alias.or(own) {
             Some(name) => names::room_name(name),
             None => names::room_name(&room.short()),
@@ -199,7 +207,12 @@ impl Engine {
 
     /// The same, told apart from every room here that is called alike: where one name stands beside another's words.
     pub fn room_name_apart(&self, room: RoomId) -> CleanText {
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let is_direct = |id: &RoomId| self.rooms.get(id).is_some_and(|held| held.local.direct.is_some());
+        if is_direct(&room) {
+            // Called by the peer's name, which is told apart already, behind a sign no other name has.
+            return self.room_name(room);
+        }
+        let rooms: Vec<RoomId> = self.rooms.keys().filter(|id| !is_direct(id)).copied().collect();
         let ids: Vec<String> = rooms.iter().map(ToString::to_string).collect();
         let own: Vec<String> = rooms.iter().map(|id| self.room_name(*id).into_string()).collect();
         let named: Vec<Named<'_>> =
@@ -233,6 +246,7 @@ impl Engine {
             text: clean(text, Mode::Body),
             own: peer == self.me,
             newer,
+            to: body.to.as_deref().map(names::session_label),
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct Body {
     /// 0 low, 1 normal, 2 now; absent: normal.
     #[n(5)]
     pub priority: Option<u8>,
+    /// The label of the one session it is for, in a direct room; absent: all of them.
+    #[n(6)]
+    pub to: Option<String>,
 }
 
 impl Body {

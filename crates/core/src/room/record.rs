@@ -72,6 +72,18 @@ pub struct LocalRecord {
     #[n(15)]
     #[cbor(default)]
     pub sealing: Option<Sealing>,
+    /// In a direct room: the other of the two.
+    #[n(20)]
+    #[cbor(default)]
+    pub direct: Option<PeerId>,
+    /// In a direct room: a person here has spoken in it.
+    #[n(21)]
+    #[cbor(default)]
+    pub accepted: bool,
+    /// It never leaves this node.
+    #[n(22)]
+    #[cbor(default)]
+    pub stays_here: bool,
 }
 
 /// Since when a key is sealed under.

@@ -185,7 +185,7 @@ impl Roster {
 
 /// Leaves the cards room keys are sealed to. A higher generation supersedes; two machines with one identity may
 /// both be at the highest, and each sealing key counts once, by its newest card, however often it was signed again.
-fn keep_unsuperseded(cards: &mut Vec<SignedCard>) {
+pub fn keep_unsuperseded(cards: &mut Vec<SignedCard>) {
     let newest = cards.iter().map(|card| card.card.generation).max().unwrap_or(0);
     cards.retain(|card| card.card.generation == newest);
     // The signature is compared too: one card may bear several, and arrival must not choose among them.

@@ -10,5 +10,6 @@ mod landmarks;
 mod state;
 
 pub use dag::{Dag, Insert};
+pub use fold::keep_unsuperseded;
 pub use freeze::{Freeze, freezes};
 pub use state::{ChainState, Extent, Member, Membership, Roster, TicketState};

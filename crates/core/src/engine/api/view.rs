@@ -30,6 +30,10 @@ pub struct RoomView {
     pub waiting: u64,
     /// What people should know.
     pub warnings: Vec<String>,
+    /// In a direct room: the other of the two.
+    pub direct: Option<PeerId>,
+    /// It never leaves this node.
+    pub stays_here: bool,
 }
 
 /// Where a room stands on this node.

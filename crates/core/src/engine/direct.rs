@@ -1,0 +1,120 @@
+//! Rooms nobody is invited to: the direct room of two identities, and rooms that stay on this node. Whose direct room
+//! is read, and who hears one. Must not seal: a direct room is a room like any other there.
+
+use std::collections::BTreeSet;
+
+use parlor_wire::control::{ControlBody, Direct, direct_room};
+use parlor_wire::{EntryId, PeerId, RoomId, SignedCard, roster};
+
+use super::Engine;
+use super::api::{Failure, LinkId, Outcome, TakeRoom};
+use crate::room::Room;
+use crate::room::record::{self, LocalRecord};
+
+impl Engine {
+    /// The direct room with a peer, opened by this side if it is not yet. To open it is to accept the peer.
+    pub(super) fn open_direct(&mut self, peer: PeerId) -> Result<Outcome, Failure> {
+        let room = direct_room(&self.me, &peer).ok_or(Failure::OwnPeer)?;
+        if !self.shares_room(&peer) && !self.rooms.contains_key(&room) {
+            return Err(Failure::NoSuchPeer);
+        }
+        self.hold_direct(room, peer);
+        let already = self.own_membership(room).is_some();
+        if !already {
+            self.write_direct(room, peer)?;
+        }
+        self.local(room, |local| local.accepted = true);
+        self.after_control(room);
+        self.links_changed();
+        Ok(Outcome::Joined { room, already })
+    }
+
+    fn hold_direct(&mut self, room: RoomId, peer: PeerId) {
+        let fresh = || {
+            let local = LocalRecord {
+                state: record::STATE_JOINING,
+                direct: Some(peer),
+                contacts: vec![peer],
+                ..LocalRecord::default()
+            };
+            Room::new(room, local)
+        };
+        self.rooms.entry(room).or_insert_with(fresh);
+        self.touched_rooms.insert(room);
+    }
+
+    /// Opens it for this identity, with the cards of the other that other rooms know.
+    pub(super) fn write_direct(&mut self, room: RoomId, other: PeerId) -> Result<EntryId, Failure> {
+        let card = self.identity.card(0, self.now.wall_ms);
+        let body = ControlBody::Direct(Direct { other, card, known: self.cards_of(&other) });
+        let chain = self.author_control(room, body, None, None)?;
+        self.local(room, |local| {
+            local.state = record::STATE_JOINED;
+            local.chain = Some(chain);
+            local.confirmed = true;
+        });
+        self.rename(room);
+        Ok(chain)
+    }
+
+    /// The unsuperseded cards of a peer, of all rooms.
+    fn cards_of(&self, peer: &PeerId) -> Vec<SignedCard> {
+        let members = self.rooms.values().filter_map(|held| held.roster.members.get(peer));
+        let mut cards: Vec<SignedCard> = members.flat_map(|member| member.cards.clone()).collect();
+        roster::keep_unsuperseded(&mut cards);
+        cards
+    }
+
+    /// Whether this identity and a peer are both in some room that is no direct one.
+    fn shares_room(&self, peer: &PeerId) -> bool {
+        let shared = |held: &Room| held.roster.reads(&self.me) && held.roster.reads(peer);
+        self.rooms.values().any(|held| held.local.direct.is_none() && shared(held))
+    }
+
+    /// Whether a room is spoken of with a peer at all. A direct room is, between its two, as long as they share a
+    /// room, or a person here has spoken in it; one that stays here is with nobody.
+    pub(super) fn speaks_of(&self, room: &RoomId, peer: &PeerId) -> bool {
+        self.rooms.get(room).is_some_and(|held| match held.local.direct {
+            _ if held.local.stays_here => false,
+            None => true,
+            Some(other) => other == *peer && (held.local.accepted || self.shares_room(peer)),
+        })
+    }
+
+    /// A peer names a room: holds it if it is the direct room with that peer, and both share another. False when it
+    /// is none of this node's.
+    pub(super) fn knows_room(&mut self, room: RoomId, peer: PeerId) -> bool {
+        if !self.rooms.contains_key(&room)
+            && direct_room(&self.me, &peer) == Some(room)
+            && self.shares_room(&peer)
+        {
+            self.hold_direct(room, peer);
+        }
+        self.speaks_of(&room, &peer)
+    }
+
+    /// After somebody has gone from a room: links about direct rooms that are no longer spoken of.
+    pub(super) fn hush_directs(&mut self) {
+        let ended = |link: &super::link::Link| {
+            link.room.is_some_and(|room| self.rooms.contains_key(&room) && !self.speaks_of(&room, &link.peer))
+        };
+        let over: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| ended(link)).map(|(id, _)| *id).collect();
+        for link in over {
+            self.close_link(link, "they no longer share a room");
+        }
+    }
+
+    /// Whoever hears a room hears what its members say to this identity alone.
+    pub(super) fn with_directs(&self, mut rooms: Vec<TakeRoom>) -> Vec<TakeRoom> {
+        let named: BTreeSet<RoomId> = rooms.iter().map(|one| one.room).collect();
+        let of_heard = |peer: &PeerId| {
+            named.iter().filter_map(|room| self.rooms.get(room)).any(|held| held.roster.reads(peer))
+        };
+        let heard = self.rooms.iter().filter(|(room, held)| {
+            !named.contains(room) && held.local.direct.is_some_and(|peer| of_heard(&peer))
+        });
+        rooms.extend(heard.map(|(room, _)| TakeRoom { room: *room, bound_at: 0 }));
+        rooms
+    }
+}
