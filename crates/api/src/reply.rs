@@ -117,8 +117,8 @@ pub struct Here {
 pub struct Started {
     /// The room.
     pub room: Room,
-    /// The ticket.
-    pub ticket: Invited,
+    /// The ticket; none where the room stays on this machine.
+    pub ticket: Option<Invited>,
     /// The directory it is bound to.
     pub bound: Option<PathBuf>,
 }
@@ -301,6 +301,9 @@ pub struct Message {
     /// Whether it is of a kind this version does not know.
     #[serde(default)]
     pub newer: bool,
+    /// In a direct room: the one session it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// A member of a room.
@@ -417,8 +420,11 @@ pub struct Room {
     pub waiting: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
-    /// How it travels.
+    /// How it travels: `p2p`, or `local` where it never leaves this machine.
     pub carrier: String,
+    /// In a direct room: the other of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<String>,
     /// Whether it is the default where the caller stands.
     pub default: bool,
     /// Things people should know: forks, clocks, heads heard of and not held.

@@ -53,6 +53,9 @@ pub enum Request {
         /// Bind even `/` or the home directory.
         #[serde(default)]
         force: bool,
+        /// It never leaves this machine, and nobody can be invited to it.
+        #[serde(default)]
+        local: bool,
     },
     /// Joins by a ticket, now or when somebody is reached. → `Reply::Joined`
     Join {
@@ -144,6 +147,9 @@ pub enum Request {
         /// Which room.
         #[serde(default)]
         room: Option<String>,
+        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, for whom alone it is.
+        #[serde(default)]
+        to: Option<String>,
         /// What.
         text: String,
         /// A retry with the same one is the same message.

@@ -53,6 +53,8 @@ pub enum Command {
     Invite(Invite),
     /// Says something to a room.
     Send(Send),
+    /// Says something to one peer alone: nobody else holds it, not even whoever carries the room you share.
+    Tell(Tell),
     /// Shows what was said, oldest first.
     Log(Log),
     /// Shows who is in the room, and their sessions.
@@ -105,6 +107,9 @@ pub struct Start {
     /// The room's name [default: this directory's].
     #[arg(value_parser = room_name)]
     pub name: Option<String>,
+    /// A room that never leaves this machine, for your own sessions: nobody can be invited to it.
+    #[arg(long)]
+    pub local: bool,
     #[command(flatten)]
     pub binding: Binding,
 }
@@ -155,6 +160,19 @@ pub struct Send {
     /// Which room [default: the one this directory hears].
     #[arg(long)]
     pub room: Option<String>,
+    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
+    #[arg(long, value_enum, default_value = "normal")]
+    pub priority: Priority,
+}
+
+#[derive(Debug, Args)]
+pub struct Tell {
+    /// Whom: a peer you share a room with, or one session of theirs.
+    #[arg(value_name = "PEER[/SESSION]")]
+    pub to: String,
+    /// What to say; several words are joined by a space. `-`, or nothing, reads it from stdin.
+    #[arg(value_name = "TEXT")]
+    pub text: Vec<OsString>,
     /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
     #[arg(long, value_enum, default_value = "normal")]
     pub priority: Priority,

@@ -135,7 +135,14 @@ mod tests {
 
     fn send() -> Request {
         let request_id = "0123".into();
-        Request::Send { room: None, text: "x".into(), request_id, priority: Default::default(), wait_ms: 0 }
+        Request::Send {
+            to: None,
+            room: None,
+            text: "x".into(),
+            request_id,
+            priority: Default::default(),
+            wait_ms: 0,
+        }
     }
 
     #[test]
@@ -156,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_would_be_done_twice_is_not_asked_twice() {
-        let start = Request::Start { name: None, dir: None, force: false };
+        let start = Request::Start { name: None, dir: None, force: false, local: false };
         let (answer, asked) = asked_of_a_dying_node(1, &start);
         assert_eq!(answer.unwrap_err().exit_code(), 7);
         assert_eq!(asked.len(), 1);

@@ -57,6 +57,7 @@ pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
 pub fn message(message: &Message) -> String {
     let seat = message.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
     let kind = if message.author == "human" { String::new() } else { format!(" ({})", message.author) };
+    let to = message.to.as_ref().map(|label| format!(" → /{label}")).unwrap_or_default();
     let urgency = match message.priority {
         Priority::Low => "[low] ",
         Priority::Normal => "",
@@ -70,7 +71,7 @@ pub fn message(message: &Message) -> String {
         "{} {} {}: {urgency}{text}",
         dim(&clock::stamp(message.time_ms)),
         dim(short(&message.id)),
-        bold(&format!("{}{seat}{kind}", message.name)),
+        bold(&format!("{}{seat}{kind}{to}", message.name)),
     )
 }
 
@@ -144,8 +145,9 @@ pub fn next_to_say(room: &Room, bound: Option<&std::path::Path>) -> String {
 
 /// A room as one can type it in a shell: its name is another's text, and a shell must not find anything in it.
 pub fn typed_name(name: &str, id: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '~');
-    if !name.starts_with(|c: char| c.is_alphanumeric()) || name.contains('\'') {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '~' | '@');
+    let bare = name.strip_prefix('@').unwrap_or(name);
+    if !bare.starts_with(|c: char| c.is_alphanumeric()) || name.contains('\'') {
         short(id).to_owned()
     } else if name.chars().all(is_plain) {
         name.to_owned()
@@ -268,12 +270,23 @@ pub fn here(here: &Here) -> Vec<String> {
         let waiting = here.unread.iter().filter(|unread| unread.room == room.id && unread.unread > 0);
         lines.extend(waiting.map(|unread| format!("  {} unread ({})", unread.unread, unread.session)));
     }
+    lines.extend(elsewhere(here).map(|unread| format!("{} · {} unread", bold(&unread.room_name), unread.unread)));
     lines
+}
+
+/// What is unread in rooms that are not heard here: what somebody has said to one alone.
+fn elsewhere(here: &Here) -> impl Iterator<Item = &UnreadRoom> {
+    let is_here = |id: &str| here.rooms.iter().any(|room| room.id == id);
+    here.unread.iter().filter(move |unread| unread.unread > 0 && !is_here(&unread.room))
 }
 
 /// What to do next where one is.
 pub fn next_here(here: &Here) -> String {
     let unread: u64 = here.unread.iter().map(|room| room.unread).sum();
+    if let Some(direct) = elsewhere(here).next() {
+        let name = typed_name(&direct.room_name, &direct.room);
+        return format!("Next: `parlor log --room {name}`.");
+    }
     match here.rooms.first() {
         None if here.other_rooms > 0 => format!(
             "No room is heard here; {} elsewhere (`parlor room list`).\n\
@@ -361,6 +374,7 @@ pub(crate) mod tests {
             asking: 0,
             waiting: 0,
             bound: vec!["/repo".into()],
+            direct: None,
             carrier: "p2p".into(),
             default: true,
             warnings: Vec::new(),
@@ -382,6 +396,7 @@ pub(crate) mod tests {
             priority: Priority::Normal,
             text: text.into(),
             own: false,
+            to: None,
             newer: false,
         }
     }

@@ -108,3 +108,37 @@ fn wound_08_what_one_missed_comes_from_anyone_who_has_it() {
     follow.wait_for_stdout(|out| out.lines().count() >= 301, SOON * 2).unwrap();
     assert_eq!(order(&carol), order(&bob));
 }
+
+/// An owner puts somebody out while the cable is cut, and they talk on with a third who has not heard of it.
+#[test]
+fn who_is_put_out_while_the_net_is_cut_is_out_for_all_once_it_heals_and_reads_nothing_after() {
+    let lan = Lan::switched(&["alice", "bob", "carol"]).unwrap();
+    let mut sides = [Side::new("alice"), Side::new("bob"), Side::new("carol")];
+    for (index, side) in sides.iter_mut().enumerate() {
+        side.parlor.set_host(lan.host(index));
+    }
+    let [alice, bob, carol] = sides;
+    let ticket = alice.start("payments");
+    bob.join(&ticket);
+    carol.join(&ticket);
+    carol.send("all three are here");
+    alice.await_text("all three are here");
+    bob.await_text("all three are here");
+
+    lan.link_down(0).unwrap();
+    alice.parlor.run(["member", "remove", "bob"]).ok().unwrap();
+    alice.send("said after bob was put out");
+    bob.send("said beyond the cut");
+    carol.await_text("said beyond the cut");
+    lan.link_up(0).unwrap();
+
+    carol.await_text("said after bob was put out");
+    carol.send("carol knows it too");
+    alice.await_text("carol knows it too");
+    assert_eq!(order(&alice), order(&carol), "the same for both, in the same order");
+    assert!(!carol.texts().contains(&"said beyond the cut".to_owned()), "it does not count any more");
+    // His own node has nothing that was said after, and can open nothing of it.
+    let theirs = bob.texts();
+    assert!(!theirs.iter().any(|text| text.contains("after bob") || text.contains("carol knows")), "{theirs:?}");
+    assert_eq!(bob.parlor.cmd(&["send", "still here?"]).unwrap().code(), 4, "and he is told so");
+}

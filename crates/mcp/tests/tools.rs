@@ -24,12 +24,26 @@ async fn send_message_says_what_was_stored_and_who_was_reached() {
     assert_eq!(structured["id"], "m7k2qdaaaaaaaaaa");
     assert_eq!((&structured["reached"], &structured["of"]), (&json!(1), &json!(2)));
     let (_, request) = events.asked("the send", |_| true).await;
-    let Request::Send { room, text, request_id, priority, wait_ms } = request else { panic!("{request:?}") };
+    let Request::Send { room, to, text, request_id, priority, wait_ms } = request else {
+        panic!("{request:?}")
+    };
     assert_eq!(
-        (room.as_deref(), text.as_str(), priority, wait_ms),
-        (Some("payments"), "hi", Priority::Now, 500)
+        (room.as_deref(), to, text.as_str(), priority, wait_ms),
+        (Some("payments"), None, "hi", Priority::Now, 500)
     );
     assert_eq!(request_id.len(), 32);
+}
+
+#[tokio::test]
+async fn what_is_for_one_peer_alone_is_asked_so() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let _node = Node::start(&home, &record, usual);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    agent.call(1, "send_message", json!({"text": "hi", "to": "bob/api-fix"})).await;
+    let (_, request) = events.asked("the send", |_| true).await;
+    let Request::Send { room: None, to, .. } = request else { panic!("{request:?}") };
+    assert_eq!(to.as_deref(), Some("bob/api-fix"));
 }
 
 #[tokio::test]

@@ -17,6 +17,12 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
         }
         Failure::Frozen(_) => (ErrorKind::Machine, Some("update Parlor; nothing is lost")),
         Failure::Refused(refusal) => return of_refusal(failure, refusal),
+        Failure::Direct => {
+            (ErrorKind::NotAllowed, Some("`parlor start` makes a room that others can be invited to"))
+        }
+        Failure::StaysHere => {
+            (ErrorKind::NotAllowed, Some("`parlor start` without --local makes one that others can join"))
+        }
         Failure::OwnersOnly => {
             (ErrorKind::NotAllowed, Some("`parlor who` shows who the owners are: ask one"))
         }

@@ -2,6 +2,7 @@
 //! socket.
 
 mod convert;
+mod direct;
 mod doctor;
 mod here;
 mod hook;
@@ -58,7 +59,9 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::PeerList => peers::list(asked).await,
         Request::PeerName { peer, name } => peers::name(asked, &peer, name).await,
         Request::PeerVerify { peer, mark } => peers::verify(asked, &peer, mark).await,
-        Request::Start { name, dir, force } => rooms::start(asked, name, dir, force).await,
+        Request::Start { name, dir, force, local } => {
+            rooms::start(asked, rooms::Wanted { name, dir, force, local }).await
+        }
         Request::Join { ticket, dir, force, wait_ms } => {
             rooms::join(asked, &ticket, dir, force, wait_ms).await
         }
@@ -79,8 +82,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomRename { room, name } => rooms::rename(asked, room, name).await,
         Request::RoomRekey { room } => rooms::rekey(asked, room).await,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
-        Request::Send { room, text, request_id, priority, wait_ms } => {
-            talk::send(asked, talk::Said { room, text, request_id, priority, wait_ms }).await
+        Request::Send { room, to, text, request_id, priority, wait_ms } => {
+            talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
         }
         Request::Message { room, entry } => talk::message(asked, room, &entry).await,
         Request::Who { room } => talk::who(asked, room).await,

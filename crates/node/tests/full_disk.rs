@@ -18,10 +18,16 @@ fn a_full_disk_refuses_loses_nothing_and_is_got_over_without_a_restart() {
     std::fs::write(home.config(), "lan = false\n").unwrap();
     let _node = NodeProcess::spawn(&bare_node(), &home);
     let mut cli = client(&home, hello("cli", None));
-    cli.call(&Request::Start { name: Some("payments".into()), dir: Some(disk.path().into()), force: false })
-        .unwrap();
+    cli.call(&Request::Start {
+        name: Some("payments".into()),
+        dir: Some(disk.path().into()),
+        force: false,
+        local: false,
+    })
+    .unwrap();
     let mut say = |number: u32| {
         let request = Request::Send {
+            to: None,
             room: None,
             text: format!("{number} {}", "x".repeat(10_000)),
             request_id: number.to_string(),

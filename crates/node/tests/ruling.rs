@@ -123,7 +123,7 @@ impl Side {
 /// Alice has started a room; the others have joined it, and she knows their names.
 fn room_of<const N: usize>(names: [&str; N]) -> (Side, [Side; N]) {
     let alice = Side::found_again("alice");
-    let ticket = alice.node.start_room("payments", Some(alice.dir.path())).ticket.ticket;
+    let ticket = alice.node.start_room("payments", Some(alice.dir.path())).ticket.unwrap().ticket;
     let others = names.map(|name| {
         let side = Side::new(name);
         assert_eq!(side.join(&ticket).state, "joined");
@@ -143,6 +143,7 @@ fn with_role(role: Role) -> Request {
 
 fn said(text: &str) -> Request {
     Request::Send {
+        to: None,
         room: None,
         text: text.into(),
         request_id: text.into(),
@@ -381,7 +382,7 @@ fn the_last_owner_leaves_only_when_it_says_that_it_abandons_the_room() {
 #[test]
 fn nobody_comes_by_a_ticket_that_was_closed() {
     let alice = Side::new("alice");
-    let first = alice.node.start_room("payments", Some(alice.dir.path())).ticket;
+    let first = alice.node.start_room("payments", Some(alice.dir.path())).ticket.unwrap();
     let [open] = &alice.tickets(false)[..] else { panic!() };
     assert_eq!((open.id.as_str(), open.name.as_str(), open.joins), (first.id.as_str(), "alice", 0));
     let close = |ticket: &str| Request::TicketClose { room: None, ticket: ticket.into() };
@@ -456,7 +457,7 @@ fn a_room_is_called_and_sealed_anew_for_everybody() {
 #[test]
 fn an_agent_may_look_at_who_is_in_and_may_not_change_it() {
     let alice = Side::new("alice");
-    let ticket = alice.node.start_room("payments", Some(alice.dir.path())).ticket.id;
+    let ticket = alice.node.start_room("payments", Some(alice.dir.path())).ticket.unwrap().id;
     let me = alice.members().people[0].peer.clone();
     let mut agent = support::client(&alice.node.home, hello("mcp", Some(Path::new(alice.dir.path()))));
     for request in [

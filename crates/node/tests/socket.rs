@@ -112,7 +112,14 @@ fn a_dead_nodes_socket_and_lock_are_no_obstacle_and_what_was_acknowledged_is_the
         let mut node = NodeProcess::spawn(&bare_node(), &home);
         let mut person = client(&home, Hello { terminal: true, ..hello("cli", None) });
         if round == 0 {
-            person.call(&Request::Start { name: Some("payments".into()), dir: None, force: false }).unwrap();
+            person
+                .call(&Request::Start {
+                    name: Some("payments".into()),
+                    dir: None,
+                    force: false,
+                    local: false,
+                })
+                .unwrap();
         }
         let (tell, told) = std::sync::mpsc::channel();
         let home = home.clone();
@@ -120,6 +127,7 @@ fn a_dead_nodes_socket_and_lock_are_no_obstacle_and_what_was_acknowledged_is_the
             for number in 0.. {
                 let text = format!("{round}-{number}");
                 let request = Request::Send {
+                    to: None,
                     room: None,
                     text: text.clone(),
                     request_id: text,

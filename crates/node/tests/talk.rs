@@ -20,7 +20,8 @@ fn what_is_said_is_in_the_log_and_in_the_transcript_and_outlives_the_node() {
     let started = node.start_room("payments", Some(dir.path()));
     assert_eq!(started.room.name, "payments");
     assert_eq!(started.bound.as_deref(), Some(dir.path().canonicalize().unwrap().as_path()));
-    assert!(started.ticket.ticket.starts_with("parlor1") && started.ticket.expires.is_some());
+    let ticket = started.ticket.unwrap();
+    assert!(ticket.ticket.starts_with("parlor1") && ticket.expires.is_some());
     let mut alice = node.person(dir.path());
     let sent = send(&mut alice, None, "postgres, we have it", "one");
     assert_eq!((sent.reached, sent.of, sent.room_name.as_str()), (0, 0, "payments"));
@@ -114,6 +115,7 @@ fn bad_input_is_refused_with_its_reason() {
     node.start_room("payments", None);
     let mut client = node.client("cli");
     let say = |text: &str| Request::Send {
+        to: None,
         room: None,
         text: text.into(),
         request_id: "1".into(),
@@ -190,7 +192,7 @@ fn an_agent_may_talk_and_may_not_change_who_hears() {
     assert_eq!((messages[0].id.as_str(), messages[0].author.as_str()), (sent.id.as_str(), "agent"));
     assert_eq!(messages[0].session.as_deref(), Some(label));
     for request in [
-        Request::Start { name: None, dir: None, force: false },
+        Request::Start { name: None, dir: None, force: false, local: false },
         Request::Join { ticket: "parlor1".into(), dir: None, force: false, wait_ms: 0 },
         support::invite(None),
         Request::RoomBind { room: room.clone(), dir: "/srv".into(), force: false },
@@ -268,6 +270,7 @@ fn a_request_id_stands_for_one_message() {
     let first = send(&mut client, None, "postgres", "1");
     assert_eq!(send(&mut client, None, "postgres", "1").id, first.id, "asked again");
     let other = |text: &str, priority| Request::Send {
+        to: None,
         room: None,
         text: text.into(),
         request_id: "1".into(),

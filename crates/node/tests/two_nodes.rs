@@ -13,7 +13,7 @@ fn a_line_sent_on_one_node_is_in_the_other_ones_next_prompt() {
     let started = alice.start_room("payments", Some(repo.path()));
     whole_hook(&alice, "SessionStart", "s1", repo.path());
     let join = Request::Join {
-        ticket: started.ticket.ticket,
+        ticket: started.ticket.unwrap().ticket,
         dir: Some(clone.path().into()),
         force: false,
         wait_ms: 10_000,

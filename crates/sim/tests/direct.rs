@@ -35,13 +35,19 @@ fn tell(world: &mut World, from: usize, to: usize, session: Option<&str>, text: 
     }
 }
 
+/// What a session hears that hears a room.
+fn heard(world: &World, node: usize, room: RoomId) -> Vec<TakeRoom> {
+    world.nodes[node].engine.as_ref().unwrap().with_directs(vec![TakeRoom { room, bound_at: 0 }])
+}
+
 /// What a session that hears `room` is given, and its cursor moves.
 fn given(world: &mut World, node: usize, session: &str, room: RoomId) -> String {
+    let rooms = heard(world, node, room);
     let take = Take {
         holder: 1,
         session: session.into(),
         label: Some(session.into()),
-        rooms: vec![TakeRoom { room, bound_at: 0 }],
+        rooms,
         budget: Budget::default(),
     };
     let Some(Ok(Outcome::Taken(taken))) = world.ask(node, Command::Take(take)) else { panic!() };
@@ -52,7 +58,7 @@ fn given(world: &mut World, node: usize, session: &str, room: RoomId) -> String 
 }
 
 fn unread(world: &mut World, node: usize, session: &str, room: RoomId) -> u64 {
-    let rooms = vec![TakeRoom { room, bound_at: 0 }];
+    let rooms = heard(world, node, room);
     let ask = Command::Unread { session: session.into(), label: Some(session.into()), rooms };
     let Some(Ok(Outcome::Unread(counted))) = world.ask(node, ask) else { panic!() };
     counted.into_iter().map(|(_, count)| count).sum()

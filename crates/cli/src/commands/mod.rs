@@ -104,6 +104,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Join(join)) => join::run(context, join),
         Some(Command::Invite(invite)) => invite::run(context, invite),
         Some(Command::Send(send)) => send::run(context, send),
+        Some(Command::Tell(tell)) => send::tell(context, tell),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Unread) => unread::run(context),

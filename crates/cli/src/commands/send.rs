@@ -1,12 +1,13 @@
-//! `parlor send`: says something. Told is what is known: that it is stored, and whom it has reached.
+//! `parlor send` and `parlor tell`: say something to a room, or to one peer alone. Told is what is known: that it is stored, and whom it has reached.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use parlor_api::{Reply, Request};
 use parlor_wire::ticket::{PREFIX, TicketError, TicketText};
 
 use super::Context;
-use crate::args::Send;
+use crate::args::{Priority, Send, Tell};
 use crate::errors::{Failure, Outcome};
 use crate::{input, render};
 
@@ -15,14 +16,30 @@ use crate::{input, render};
 const WAIT_MS: u64 = 500;
 
 pub fn run(context: &Context, send: Send) -> Outcome {
+    say(context, &send.text, send.room, None, send.priority)
+}
+
+/// `parlor tell`: says something to one peer alone.
+pub fn tell(context: &Context, tell: Tell) -> Outcome {
+    say(context, &tell.text, None, Some(tell.to), tell.priority)
+}
+
+fn say(
+    context: &Context,
+    text: &[OsString],
+    room: Option<String>,
+    to: Option<String>,
+    priority: Priority,
+) -> Outcome {
     context.mention_clock();
-    let text = input::text(&send.text, input::MESSAGE, context.out)?;
+    let text = input::text(text, input::MESSAGE, context.out)?;
     refuse_tickets(&text)?;
     let request = Request::Send {
         text,
-        room: send.room,
+        room,
+        to,
         request_id: request_id()?,
-        priority: send.priority.into(),
+        priority: priority.into(),
         wait_ms: WAIT_MS,
     };
     let Reply::Sent(sent) = context.ask_waiting(&request, WAIT_MS)? else {

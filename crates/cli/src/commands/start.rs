@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use parlor_api::{Reply, Request, Started};
+use parlor_api::{Invited, Reply, Request, Started};
 
 use super::{Context, dir_to_bind, install};
 use crate::args::Start;
@@ -15,19 +15,35 @@ const NAMELESS: &str = "nameless";
 pub fn run(context: &Context, start: Start) -> Outcome {
     context.mention_clock();
     let dir = dir_to_bind(&start.binding)?;
-    let request = Request::Start { name: start.name, dir, force: start.binding.force };
+    let request = Request::Start { name: start.name, dir, force: start.binding.force, local: start.local };
     let Reply::Started(started) = context.ask(&request)? else { return Err(Failure::unexpected_reply()) };
+    let Some(ticket) = &started.ticket else { return opened_here(context, &started) };
     context
         .out
         .talk(&format!("The room {} is open, and yours. Whoever you want in it pastes:", started.room.name));
-    context.out.answer(&started, || vec![render::join_line(&started.ticket)])?;
-    explain(context, &started);
+    context.out.answer(&started, || vec![render::join_line(ticket)])?;
+    explain(context, &started, ticket);
     Ok(())
 }
 
-fn explain(context: &Context, started: &Started) {
+/// A room of this machine alone: there is nothing to hand on.
+fn opened_here(context: &Context, started: &Started) -> Outcome {
     let out = context.out;
-    out.talk(&render::ticket_allows(&started.ticket));
+    out.answer(started, || vec![format!("{} is open on this machine", started.room.name)])?;
+    out.talk(
+        "It never leaves this machine: all your sessions that hear it share it, and nobody can be invited.",
+    );
+    out.talk(&render::heard(started.bound.as_deref()));
+    mention_others(context, started);
+    mention_agent(context, started.bound.as_deref());
+    let say = render::next_to_say(&started.room, started.bound.as_deref());
+    out.talk(&format!("Next: {say}."));
+    Ok(())
+}
+
+fn explain(context: &Context, started: &Started, ticket: &Invited) {
+    let out = context.out;
+    out.talk(&render::ticket_allows(ticket));
     out.talk(&render::heard(started.bound.as_deref()));
     out.talk(
         "This machine's key alone owns the room, and only an owner makes tickets: keep its home backed up.",

@@ -149,7 +149,7 @@ impl Engine {
         self.deliveries.next_token += 1;
         let held = Held { holder: take.holder, session: take.session.clone(), upto: Vec::new() };
         self.deliveries.held.insert(token, held);
-        let rest = self.with_directs(take.rooms.clone()).into();
+        let rest = take.rooms.iter().cloned().collect();
         self.take_next(TakeJob { request, take, token, rest, read: Vec::new() });
     }
 
@@ -345,8 +345,14 @@ impl Engine {
         label: Option<String>,
         rooms: Vec<TakeRoom>,
     ) {
-        let rest = self.with_directs(rooms).into();
-        self.unread_next(UnreadJob { request, session, label, rest, so_far: 0, counted: Vec::new() });
+        self.unread_next(UnreadJob {
+            request,
+            session,
+            label,
+            rest: rooms.into(),
+            so_far: 0,
+            counted: Vec::new(),
+        });
     }
 
     fn unread_next(&mut self, mut job: UnreadJob) {

@@ -105,8 +105,9 @@ impl Engine {
         }
     }
 
-    /// Whoever hears a room hears what its members say to this identity alone.
-    pub(super) fn with_directs(&self, mut rooms: Vec<TakeRoom>) -> Vec<TakeRoom> {
+    /// These rooms, and the direct rooms with their members: whoever hears a room hears what its members say to this
+    /// identity alone.
+    pub fn with_directs(&self, mut rooms: Vec<TakeRoom>) -> Vec<TakeRoom> {
         let named: BTreeSet<RoomId> = rooms.iter().map(|one| one.room).collect();
         let of_heard = |peer: &PeerId| {
             named.iter().filter_map(|room| self.rooms.get(room)).any(|held| held.roster.reads(peer))
@@ -116,5 +117,17 @@ impl Engine {
         });
         rooms.extend(heard.map(|(room, _)| TakeRoom { room: *room, bound_at: 0 }));
         rooms
+    }
+
+    /// All direct rooms.
+    pub fn direct_rooms(&self) -> Vec<TakeRoom> {
+        let directs = self.rooms.iter().filter(|(_, held)| held.local.direct.is_some());
+        directs.map(|(room, _)| TakeRoom { room: *room, bound_at: 0 }).collect()
+    }
+
+    /// The labels of a peer's sessions that are present anywhere.
+    pub fn sessions_of(&self, peer: &PeerId) -> BTreeSet<String> {
+        let everywhere = self.rooms.keys().flat_map(|room| self.presence.of(*room, *peer));
+        everywhere.map(|session| session.label).collect()
     }
 }

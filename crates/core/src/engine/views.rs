@@ -1,5 +1,6 @@
 //! What surfaces are shown of rooms, people and messages: read-only, and every text of others cleaned.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
@@ -205,21 +206,27 @@ impl Engine {
         }
     }
 
-    /// The same, told apart from every room here that is called alike: where one name stands beside another's words.
-    pub fn room_name_apart(&self, room: RoomId) -> CleanText {
-        let is_direct = |id: &RoomId| self.rooms.get(id).is_some_and(|held| held.local.direct.is_some());
-        if is_direct(&room) {
-            // Called by the peer's name, which is told apart already, behind a sign no other name has.
-            return self.room_name(room);
-        }
-        let rooms: Vec<RoomId> = self.rooms.keys().filter(|id| !is_direct(id)).copied().collect();
+    /// What every room is called, alike ones told apart. A direct room is called by its peer's name, which is told
+    /// apart already, behind a sign no other name has.
+    pub fn room_names(&self) -> BTreeMap<RoomId, CleanText> {
+        let (direct, rooms): (Vec<RoomId>, Vec<RoomId>) =
+            self.rooms.iter().map(|(id, _)| *id).partition(|id| self.direct_peer(id).is_some());
         let ids: Vec<String> = rooms.iter().map(ToString::to_string).collect();
         let own: Vec<String> = rooms.iter().map(|id| self.room_name(*id).into_string()).collect();
         let named: Vec<Named<'_>> =
             ids.iter().zip(&own).map(|(id, name)| Named { id, petname: None, nick: Some(name) }).collect();
-        let shown = names::display_names(&named);
-        let found = rooms.iter().zip(shown).find(|(id, _)| **id == room);
-        found.map_or_else(|| self.room_name(room), |(_, name)| name)
+        let shown = rooms.into_iter().zip(names::display_names(&named));
+        shown.chain(direct.into_iter().map(|id| (id, self.room_name(id)))).collect()
+    }
+
+    /// The same of one room, where its name stands beside another's words.
+    pub fn room_name_apart(&self, room: RoomId) -> CleanText {
+        self.room_names().remove(&room).unwrap_or_else(|| self.room_name(room))
+    }
+
+    /// With whom a direct room is.
+    pub fn direct_peer(&self, room: &RoomId) -> Option<PeerId> {
+        self.rooms.get(room)?.local.direct
     }
 
     pub(super) fn name_of(&self, room: RoomId, peer: PeerId) -> CleanText {

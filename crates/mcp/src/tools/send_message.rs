@@ -23,6 +23,10 @@ const SHORT_ID_CHARS: usize = 8;
 struct SendMessage {
     /// What to say.
     text: String,
+    /// A peer, or peer/session, to tell it to them alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    to: Option<String>,
     /// Another room than this directory's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -56,7 +60,7 @@ impl From<Urgency> for Priority {
 #[tool_router(router = send_message_tool, vis = "pub(crate)")]
 impl Server {
     #[tool(
-        description = "Say something to everybody in the room.",
+        description = "Say something to everybody in the room, or to one peer alone.",
         annotations(
             read_only_hint = false,
             destructive_hint = false,
@@ -75,6 +79,7 @@ impl Server {
         };
         let request = Request::Send {
             room: message.room,
+            to: message.to,
             text: message.text,
             request_id,
             priority: message.priority.map(Priority::from).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! What the engine shows, as it crosses the socket: whole ids, times in RFC 3339.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use parlor_api as api;
@@ -106,6 +107,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         text: message.text.into_string(),
         own: message.own,
         newer: message.newer,
+        to: message.to.map(CleanText::into_string),
     }
 }
 
@@ -129,7 +131,7 @@ pub(super) fn person(room: &RoomId, person: PersonView) -> api::Person {
     }
 }
 
-pub(super) fn peer(peer: PeerView, rooms: &[(RoomId, String)]) -> api::Peer {
+pub(super) fn peer(peer: PeerView, rooms: &BTreeMap<RoomId, String>) -> api::Peer {
     let shared = rooms.iter().filter(|(id, _)| peer.rooms.contains(id));
     api::Peer {
         peer: peer.peer.to_string(),
@@ -168,7 +170,8 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         asking: 0,
         waiting: view.waiting,
         bound,
-        carrier: "p2p".into(),
+        carrier: if view.stays_here { "local" } else { "p2p" }.into(),
+        direct: view.direct.map(|peer| peer.to_string()),
         default,
         warnings: view.warnings,
     }

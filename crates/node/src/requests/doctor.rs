@@ -21,11 +21,12 @@ pub(super) async fn doctor(asked: &Asked<'_>) -> Result<Reply, ApiError> {
             let people = engine.people(&room.id);
             (room, people)
         };
-        engine.rooms().into_iter().map(with_people).collect::<Vec<_>>()
+        let rooms: Vec<_> = engine.rooms().into_iter().map(with_people).collect();
+        (rooms, place::shown_names(engine))
     });
-    let rooms = rooms.await?;
-    let names = place::shown_names(rooms.iter().map(|(room, _)| (room.id, room.name.as_str().to_owned())));
-    for ((view, people), (_, name)) in rooms.iter().zip(names) {
+    let (rooms, names) = rooms.await?;
+    for (view, people) in &rooms {
+        let name = names.get(&view.id).map_or_else(|| view.id.short(), Clone::clone);
         checks.extend(room(&name, view, people));
     }
     Ok(Reply::Checks(checks))

@@ -11,6 +11,7 @@ use parlor_core::text::{Mode, clean};
 
 use super::{Asked, place};
 use crate::errors;
+use crate::node::Node;
 use crate::sessions::{Session, Sighting};
 
 const ROOM_VARIABLE: &str = "PARLOR_ROOM";
@@ -48,10 +49,15 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         node.end_session(&session.key()).await;
         return Ok(NOTHING);
     }
-    let rooms = node.heard_by(&session).await;
+    let rooms = with_directs(node, node.heard_by(&session).await).await?;
     let reply = if gives(&read) { give(asked, program, &read, &session, rooms).await? } else { NOTHING };
     node.announce(&session, false).await;
     Ok(reply)
+}
+
+/// These rooms, and what their members say to this identity alone.
+async fn with_directs(node: &Node, rooms: Vec<TakeRoom>) -> Result<Vec<TakeRoom>, ApiError> {
+    node.driver.view(|engine| engine.with_directs(rooms)).await
 }
 
 /// Between tools and at the end of a turn nothing is given yet.
@@ -86,7 +92,8 @@ async fn take(
     rooms: Vec<TakeRoom>,
     budget: Budget,
 ) -> Result<Taken, ApiError> {
-    let take = Take { holder: asked.caller.holder, session: session.key(), rooms, budget };
+    let label = Some(session.label());
+    let take = Take { holder: asked.caller.holder, session: session.key(), label, rooms, budget };
     match asked.node.driver.command(Command::Take(take)).await? {
         Outcome::Taken(taken) => {
             if let Some(token) = taken.token {
@@ -126,7 +133,7 @@ pub(super) async fn check(
     let session = session_of(asked).await?;
     let heard = place::heard(node, asked.caller).await;
     let rooms = match room {
-        None => heard,
+        None => with_directs(node, heard).await?,
         Some(name) => {
             let room = place::room_named(node, &name).await?;
             let bound = heard.into_iter().find(|heard| heard.room == room);

@@ -145,7 +145,8 @@ impl Reader<'_> {
         let heard = place::heard(self.asked.node, self.asked.caller).await;
         let bound = heard.into_iter().find(|heard| heard.room == self.room);
         let rooms = vec![bound.unwrap_or(TakeRoom { room: self.room, bound_at: 0 })];
-        match self.asked.node.driver.command(Command::Unread { session: SEAT.into(), rooms }).await? {
+        let command = Command::Unread { session: SEAT.into(), label: None, rooms };
+        match self.asked.node.driver.command(command).await? {
             Outcome::Unread(counted) => Ok(counted.iter().map(|(_, unread)| *unread).sum()),
             _ => Err(errors::internal("nothing was counted")),
         }

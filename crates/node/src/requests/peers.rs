@@ -59,7 +59,7 @@ async fn one(node: &Node, peer: PeerId) -> Result<Peer, ApiError> {
 }
 
 /// The peer a name or an id means.
-async fn named(node: &Node, name: &str) -> Result<PeerId, ApiError> {
+pub(super) async fn named(node: &Node, name: &str) -> Result<PeerId, ApiError> {
     let peers: Vec<PeerView> = node.driver.view(Engine::peers).await?;
     let ids: Vec<String> = peers.iter().map(|peer| peer.peer.to_string()).collect();
     let named: Vec<Named<'_>> = ids

@@ -1,17 +1,24 @@
 //! Which room is meant, and where the caller stands. A name is never guessed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use parlor_api::{ApiError, ErrorKind};
+use parlor_core::engine::Engine;
 use parlor_core::engine::api::TakeRoom;
 use parlor_core::text::names::{self, Named};
 use parlor_wire::RoomId;
+use parlor_wire::control::direct_room;
 
+use super::peers;
 use crate::bindings;
 use crate::caller::Caller;
 use crate::errors;
 use crate::node::{Node, OFF};
 use crate::sessions::Session;
+
+/// What stands before a peer's name where a room's name is meant: the direct room with that peer.
+const DIRECT: char = '@';
 
 /// The session of a caller, if it is in one.
 pub(crate) fn session(node: &Node, caller: &Caller) -> Option<Session> {
@@ -62,11 +69,12 @@ pub(crate) async fn room(node: &Node, caller: &Caller, named: Option<&str>) -> R
 
 async fn only_room(node: &Node, caller: &Caller) -> Result<RoomId, ApiError> {
     let rooms = shown_rooms(node).await?;
-    match rooms.as_slice() {
-        [(only, _)] => Ok(*only),
-        [] => Err(ApiError::new(ErrorKind::NotFound, "there is no room yet")
+    let mut others = rooms.iter().filter(|(_, name)| !name.starts_with(DIRECT));
+    match (others.next(), others.next()) {
+        (Some((only, _)), None) => Ok(*only),
+        (None, _) => Err(ApiError::new(ErrorKind::NotFound, "there is no room yet")
             .hint("`parlor start` makes one; `parlor join TICKET` joins one")),
-        several => {
+        _ => {
             let dir = dir(node, caller).map(|dir| bindings::key_of(&dir).display().to_string());
             let here = dir.unwrap_or_else(|| "here".into());
             Err(ApiError::new(
@@ -74,40 +82,54 @@ async fn only_room(node: &Node, caller: &Caller) -> Result<RoomId, ApiError> {
                 format!("no room is bound to {here}, and there are several"),
             )
             .hint("name one with --room, or bind one with `parlor room bind ROOM`")
-            .candidates(several.iter().map(|(_, name)| name.clone()).collect()))
+            .candidates(rooms.into_values().collect()))
         }
     }
 }
 
-/// The room a name or an id means.
+/// The room a name or an id means; `@` and a peer's name mean the direct room with that peer.
 pub(crate) async fn room_named(node: &Node, name: &str) -> Result<RoomId, ApiError> {
+    if let Some(peer) = name.strip_prefix(DIRECT) {
+        return direct_with(node, peer).await;
+    }
     let rooms = node.driver.view(|engine| {
         let rooms = engine.rooms();
         rooms.into_iter().map(|room| (room.id, room.name.into_string())).collect::<Vec<_>>()
     });
     let rooms = rooms.await?;
     let ids: Vec<String> = rooms.iter().map(|(id, _)| id.to_string()).collect();
-    let named: Vec<Named<'_>> =
-        ids.iter().zip(&rooms).map(|(id, (_, name))| Named { id, petname: None, nick: Some(name) }).collect();
+    let called = |name: &'_ str| !name.starts_with(DIRECT);
+    let named: Vec<Named<'_>> = ids
+        .iter()
+        .zip(&rooms)
+        .map(|(id, (_, name))| Named {
+            id,
+            petname: None,
+            nick: Some(name.as_str()).filter(|name| called(name)),
+        })
+        .collect();
     let found = names::resolve(name, &named).map_err(|error| errors::of_name(error, "parlor room list"))?;
     rooms.get(found).map(|(id, _)| *id).ok_or_else(|| errors::internal("a room went missing"))
 }
 
-/// All rooms with the names they are shown by: alike ones apart.
-pub(crate) async fn shown_rooms(node: &Node) -> Result<Vec<(RoomId, String)>, ApiError> {
-    node.driver
-        .view(|engine| shown_names(engine.rooms().into_iter().map(|room| (room.id, room.name.into_string()))))
-        .await
+async fn direct_with(node: &Node, peer: &str) -> Result<RoomId, ApiError> {
+    let peer = peers::named(node, peer).await?;
+    let held =
+        move |engine: &Engine| direct_room(&engine.me(), &peer).filter(|room| engine.room(room).is_some());
+    node.driver.view(held).await?.ok_or_else(|| {
+        ApiError::new(ErrorKind::NotFound, "nothing was said between the two of you yet")
+            .hint("`parlor tell PEER TEXT` says something to one peer alone")
+    })
 }
 
-/// Rooms' names, alike ones told apart.
-pub(crate) fn shown_names(rooms: impl Iterator<Item = (RoomId, String)>) -> Vec<(RoomId, String)> {
-    let rooms: Vec<(RoomId, String)> = rooms.collect();
-    let ids: Vec<String> = rooms.iter().map(|(id, _)| id.to_string()).collect();
-    let named: Vec<Named<'_>> =
-        ids.iter().zip(&rooms).map(|(id, (_, name))| Named { id, petname: None, nick: Some(name) }).collect();
-    let shown = names::display_names(&named);
-    rooms.iter().zip(shown).map(|((id, _), name)| (*id, name.into_string())).collect()
+/// All rooms with the names they are shown by: alike ones apart.
+pub(crate) async fn shown_rooms(node: &Node) -> Result<BTreeMap<RoomId, String>, ApiError> {
+    node.driver.view(shown_names).await
+}
+
+/// The same, for one who looks at the engine already.
+pub(crate) fn shown_names(engine: &Engine) -> BTreeMap<RoomId, String> {
+    engine.room_names().into_iter().map(|(id, name)| (id, name.into_string())).collect()
 }
 
 /// The directory a binding to `dir` is kept under; one that nearly everything lies below needs `force`.

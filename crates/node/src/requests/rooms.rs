@@ -22,13 +22,17 @@ fn key_for(dir: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, ApiErro
     dir.map(|dir| place::binding_key(&dir, force)).transpose()
 }
 
-pub(super) async fn start(
-    asked: &Asked<'_>,
-    name: Option<String>,
-    dir: Option<PathBuf>,
-    force: bool,
-) -> Result<Reply, ApiError> {
+/// A room to start.
+pub(super) struct Wanted {
+    pub name: Option<String>,
+    pub dir: Option<PathBuf>,
+    pub force: bool,
+    pub local: bool,
+}
+
+pub(super) async fn start(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiError> {
     asked.refuse_agents("parlor start")?;
+    let Wanted { name, dir, force, local } = wanted;
     let node = asked.node;
     let named_by = dir.clone().or_else(|| asked.caller.hello.cwd.clone());
     let name = name.unwrap_or_else(|| {
@@ -39,14 +43,15 @@ pub(super) async fn start(
     let key = key_for(dir, force)?;
     let expires = Some(clock::wall_ms().saturating_add(TICKET_LASTS_MS));
     let endpoints = vec![tickets::own_endpoint(node)];
-    let started = node.driver.command(Command::Start { name, expires, endpoints }).await?;
-    let Outcome::Started(invited) = started else { return Err(errors::internal("the room was not started")) };
-    let room = invited.room;
+    let command = Command::Start { name, stays_here: local, expires, endpoints };
+    let Outcome::Started { room, invited } = node.driver.command(command).await? else {
+        return Err(errors::internal("the room was not started"));
+    };
     if let Some(key) = &key {
         bind_room(node, key, room, 0).await?;
     }
     let shown = one_room(asked, room).await?;
-    Ok(Reply::Started(Started { room: shown, ticket: convert::invited(invited), bound: key }))
+    Ok(Reply::Started(Started { room: shown, ticket: invited.map(convert::invited), bound: key }))
 }
 
 pub(super) async fn join(
@@ -200,13 +205,15 @@ pub(super) async fn all_rooms(asked: &Asked<'_>) -> Result<Vec<Room>, ApiError> 
     let node = asked.node;
     let views = node.driver.view(|engine| {
         let with_asking = |view: RoomView| (engine.asking(&view.id).len() as u64, view);
-        engine.rooms().into_iter().map(with_asking).collect::<Vec<_>>()
+        let views: Vec<_> = engine.rooms().into_iter().map(with_asking).collect();
+        (views, place::shown_names(engine))
     });
-    let views = views.await?;
+    let (views, mut names) = views.await?;
     let default = place::heard(node, asked.caller).await.first().map(|heard| heard.room);
-    let names = place::shown_names(views.iter().map(|(_, view)| (view.id, view.name.as_str().to_owned())));
     let bindings = node.bindings();
-    let rooms = views.into_iter().zip(names).map(|((asking, view), (id, name))| {
+    let rooms = views.into_iter().map(|(asking, view)| {
+        let id = view.id;
+        let name = names.remove(&id).unwrap_or_else(|| id.short());
         let bound = bindings.dirs_of(&id);
         api::Room { asking, ..convert::room(view, name, bound, default == Some(id)) }
     });

@@ -1,11 +1,13 @@
 //! Saying something, and looking at one message, at people, at what is unread.
 
+use std::collections::BTreeSet;
+
 use parlor_api::{self as api, ApiError, ErrorKind, Reply, Sent, UnreadRoom};
 use parlor_core::engine::api::{Author, Command, Outcome, Send, TakeRoom};
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, place};
+use super::{Asked, MAX_WAIT_MS, convert, direct, place};
 use crate::errors;
 use crate::node::Node;
 use crate::sessions::Session;
@@ -21,6 +23,7 @@ const ID_CHARS: usize = 52;
 /// A message to send.
 pub(super) struct Said {
     pub room: Option<String>,
+    pub to: Option<String>,
     pub text: String,
     pub request_id: String,
     pub priority: api::Priority,
@@ -34,7 +37,14 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         return Err(ApiError::new(ErrorKind::Usage, message));
     }
     let session = place::own_session(node, asked.caller).await;
-    let room = place::room(node, asked.caller, said.room.as_deref()).await?;
+    let (room, to) = match (&said.to, &said.room) {
+        (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
+        (Some(to), None) => direct::room_for(asked, to).await?,
+        (Some(_), Some(_)) => {
+            let message = "a message goes to a room or to a peer alone, not to both";
+            return Err(ApiError::new(ErrorKind::Usage, message));
+        }
+    };
     let author = asked.caller.author(&node.sessions());
     // A person's own words are not unread to them, wherever they typed them.
     let seat = || (author == Author::Human).then(|| SEAT.to_owned());
@@ -46,11 +56,15 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         author,
         origin: session.as_ref().map(Session::key).or_else(seat),
         label: session.map(|session| session.label()),
+        to: to.clone(),
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
-    let Outcome::Sent(sent) = node.driver.command(Command::Send(send)).await? else {
+    let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the message was not answered"));
     };
+    if let Some(label) = to {
+        sent.warnings.extend(direct::missing_session(node, room, &label).await?);
+    }
     Ok(Reply::Sent(Sent {
         id: sent.id.to_string(),
         room: sent.room.to_string(),
@@ -63,8 +77,8 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
 
 /// The name a room is shown by.
 pub(super) async fn room_name(node: &Node, room: RoomId) -> Result<String, ApiError> {
-    let shown = place::shown_rooms(node).await?;
-    Ok(shown.into_iter().find(|(id, _)| *id == room).map_or_else(|| room.short(), |(_, name)| name))
+    let mut shown = place::shown_rooms(node).await?;
+    Ok(shown.remove(&room).unwrap_or_else(|| room.short()))
 }
 
 pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -> Result<Reply, ApiError> {
@@ -148,23 +162,28 @@ pub(super) async fn unread(asked: &Asked<'_>) -> Result<Reply, ApiError> {
 /// What is unread in these rooms for the caller's session, or for the person who calls.
 pub(super) async fn counts(asked: &Asked<'_>, rooms: Vec<TakeRoom>) -> Result<Vec<UnreadRoom>, ApiError> {
     let node = asked.node;
-    if rooms.is_empty() {
-        return Ok(Vec::new());
-    }
     let session = place::session(node, asked.caller);
+    let of_session = session.is_some();
+    let heard = node.driver.view(move |engine| {
+        let rooms = engine.with_directs(rooms);
+        // To a person, what is said to them alone is unread wherever they stand.
+        let named: BTreeSet<RoomId> = rooms.iter().map(|room| room.room).collect();
+        let others =
+            engine.direct_rooms().into_iter().filter(|room| !of_session && !named.contains(&room.room));
+        let rooms: Vec<TakeRoom> = rooms.iter().cloned().chain(others).collect();
+        (rooms, place::shown_names(engine))
+    });
+    let (rooms, names) = heard.await?;
     let reader = session.as_ref().map_or_else(|| SEAT.to_owned(), |session| session.key());
-    let label = session.map_or_else(|| HERE.to_owned(), |session| session.label());
-    let names = place::shown_rooms(node).await?;
-    let Outcome::Unread(counted) = node.driver.command(Command::Unread { session: reader, rooms }).await?
-    else {
+    let label = session.map(|session| session.label());
+    let command = Command::Unread { session: reader, label: label.clone(), rooms };
+    let Outcome::Unread(counted) = node.driver.command(command).await? else {
         return Err(errors::internal("nothing was counted"));
     };
+    let label = label.unwrap_or_else(|| HERE.to_owned());
     let count = |(room, unread): (RoomId, u64)| UnreadRoom {
         room: room.to_string(),
-        room_name: names
-            .iter()
-            .find(|(id, _)| *id == room)
-            .map_or_else(|| room.short(), |(_, name)| name.clone()),
+        room_name: names.get(&room).map_or_else(|| room.short(), Clone::clone),
         unread,
         session: label.clone(),
     };

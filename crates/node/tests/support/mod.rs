@@ -105,7 +105,12 @@ impl TestNode {
     }
 
     pub fn start_room(&self, name: &str, dir: Option<&Path>) -> Started {
-        let request = Request::Start { name: Some(name.into()), dir: dir.map(PathBuf::from), force: false };
+        let request = Request::Start {
+            name: Some(name.into()),
+            dir: dir.map(PathBuf::from),
+            force: false,
+            local: false,
+        };
         match self.client("cli").call(&request).unwrap() {
             Reply::Started(started) => started,
             other => panic!("{other:?}"),
@@ -142,6 +147,7 @@ pub fn client(home: &Home, hello: Hello) -> Client {
 
 pub fn send(client: &mut Client, room: Option<&str>, text: &str, request_id: &str) -> Sent {
     let request = Request::Send {
+        to: None,
         room: room.map(str::to_owned),
         text: text.into(),
         request_id: request_id.into(),

@@ -1,0 +1,54 @@
+//! Saying something to one peer alone, or to one session of theirs. Must not send: `talk` does.
+
+use parlor_api::{ApiError, ErrorKind};
+use parlor_core::engine::api::{Command, Outcome};
+use parlor_core::text::names;
+use parlor_wire::RoomId;
+
+use super::{Asked, peers};
+use crate::errors;
+use crate::node::Node;
+
+/// Between a peer's name and the label of a session.
+const SESSION: char = '/';
+
+/// The direct room for a message to `peer` or `peer/session`, opened if it is not, and the session's label.
+pub(super) async fn room_for(asked: &Asked<'_>, to: &str) -> Result<(RoomId, Option<String>), ApiError> {
+    let node = asked.node;
+    let (name, session) = match to.split_once(SESSION) {
+        Some((name, label)) => (name, Some(label.trim())),
+        None => (to, None),
+    };
+    if session.is_some_and(str::is_empty) {
+        let error = ApiError::new(ErrorKind::Usage, "no session is named behind the `/`");
+        return Err(error.hint("`parlor who` shows the sessions; without the `/` it goes to all of them"));
+    }
+    let peer = peers::named(node, name).await?;
+    if peer == node.me {
+        let error = ApiError::new(ErrorKind::BadInput, "that is you");
+        return Err(error.hint("`parlor start --local` makes a room for this machine's sessions alone"));
+    }
+    let Outcome::Joined { room, .. } = node.driver.command(Command::OpenDirect { peer }).await? else {
+        return Err(errors::internal("the direct room was not opened"));
+    };
+    Ok((room, session.map(|label| names::session_label(label).into_string())))
+}
+
+/// What a sender should know whose message is for a session that is not there now.
+pub(super) async fn missing_session(
+    node: &Node,
+    room: RoomId,
+    label: &str,
+) -> Result<Option<String>, ApiError> {
+    let looked = node.driver.view(move |engine| {
+        let peer = engine.direct_peer(&room)?;
+        Some((engine.room_name(room).into_string(), engine.sessions_of(&peer)))
+    });
+    let Some((name, sessions)) = looked.await? else { return Ok(None) };
+    if sessions.contains(label) {
+        return Ok(None);
+    }
+    let there = sessions.into_iter().collect::<Vec<_>>().join(", ");
+    let there = if there.is_empty() { "none is seen there".into() } else { format!("seen there: {there}") };
+    Ok(Some(format!("{name} has no session {label} now ({there}); one that comes by that name is given it")))
+}
