@@ -58,6 +58,8 @@ pub enum Reply {
     Safety(Safety),
     /// Who this node is.
     Identity(Identity),
+    /// This identity is revoked.
+    Revoked(Revoked),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
@@ -304,6 +306,9 @@ pub struct Message {
     /// In a direct room: the one session it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Whether its author's identity is revoked by now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// A member of a room.
@@ -354,6 +359,9 @@ pub struct Peer {
     pub last_seen: Option<String>,
     /// When a person here compared the safety number with it.
     pub verified: Option<String>,
+    /// When it was heard that its identity is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
 }
 
 /// The safety number of this identity and a peer, the same on both sides.
@@ -452,6 +460,17 @@ pub struct Identity {
     pub nick: String,
     /// Its home.
     pub home: PathBuf,
+}
+
+/// This identity is revoked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The identity.
+    pub peer: String,
+    /// The names of the rooms that are told, as their members are reached.
+    pub told: Vec<String>,
+    /// The names of those that nobody rules any more.
+    pub abandoned: Vec<String>,
 }
 
 /// One thing that was tried.

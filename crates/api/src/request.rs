@@ -275,6 +275,12 @@ pub enum Request {
     },
     /// Who this node is. → `Reply::Identity`
     Identity,
+    /// Tells all rooms that this identity is revoked, and leaves them. → `Reply::Revoked`
+    IdentityRevoke {
+        /// Even those it is the last owner of.
+        #[serde(default)]
+        abandon: bool,
+    },
     /// The node tries its own links. → `Reply::Checks`
     Doctor,
     /// A hook was run by an agent program. → `Reply::Hook`
@@ -322,6 +328,7 @@ impl Request {
             | Self::MemberRemove { .. }
             | Self::RoomRekey { .. }
             | Self::RoomLeave { .. }
+            | Self::IdentityRevoke { .. }
             | Self::Commit { .. }
             | Self::Hook { .. }
             | Self::Stop => false,

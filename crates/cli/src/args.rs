@@ -331,6 +331,16 @@ pub enum Identity {
     Backup(KeyFile),
     /// Makes the identity of such a file that of a home that has none.
     Restore(KeyFile),
+    /// Tells all rooms that nobody should take this identity for you any more, and leaves them. It cannot be taken back,
+    /// and it takes nothing from whoever has a copy of the key: owners put that out.
+    Revoke {
+        /// Even where nobody else is an owner: such a room is ruled by nobody then.
+        #[arg(long)]
+        abandon: bool,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// A backup of an identity.

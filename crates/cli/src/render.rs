@@ -4,7 +4,9 @@
 pub mod peers;
 
 use anstyle::{AnsiColor, Style};
-use parlor_api::{Check, Here, Identity, Invited, Message, Person, Priority, Room, Sent, Status, UnreadRoom};
+use parlor_api::{
+    Check, Here, Identity, Invited, Message, Person, Priority, Revoked, Room, Sent, Status, UnreadRoom,
+};
 use unicode_width::UnicodeWidthStr;
 
 use crate::clock;
@@ -58,6 +60,7 @@ pub fn message(message: &Message) -> String {
     let seat = message.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
     let kind = if message.author == "human" { String::new() } else { format!(" ({})", message.author) };
     let to = message.to.as_ref().map(|label| format!(" → /{label}")).unwrap_or_default();
+    let revoked = if message.revoked { " [revoked identity]" } else { "" };
     let urgency = match message.priority {
         Priority::Low => "[low] ",
         Priority::Normal => "",
@@ -71,7 +74,7 @@ pub fn message(message: &Message) -> String {
         "{} {} {}: {urgency}{text}",
         dim(&clock::stamp(message.time_ms)),
         dim(short(&message.id)),
-        bold(&format!("{}{seat}{kind}{to}", message.name)),
+        bold(&format!("{}{seat}{kind}{revoked}{to}", message.name)),
     )
 }
 
@@ -270,7 +273,9 @@ pub fn here(here: &Here) -> Vec<String> {
         let waiting = here.unread.iter().filter(|unread| unread.room == room.id && unread.unread > 0);
         lines.extend(waiting.map(|unread| format!("  {} unread ({})", unread.unread, unread.session)));
     }
-    lines.extend(elsewhere(here).map(|unread| format!("{} · {} unread", bold(&unread.room_name), unread.unread)));
+    lines.extend(
+        elsewhere(here).map(|unread| format!("{} · {} unread", bold(&unread.room_name), unread.unread)),
+    );
     lines
 }
 
@@ -310,6 +315,18 @@ pub fn next_here(here: &Here) -> String {
         Some(room) if room.members <= 1 && room.role.as_deref() == Some("owner") => "Next: `parlor invite` prints the line by which others join.".into(),
         Some(_) => "Next: `parlor send \"…\"`.".into(),
     }
+}
+
+/// What became of a revoked identity's rooms.
+pub fn revoked(revoked: &Revoked) -> Vec<String> {
+    let mut lines = vec![format!("{} is revoked", revoked.peer)];
+    if !revoked.told.is_empty() {
+        lines.push(format!("told and left: {}", revoked.told.join(", ")));
+    }
+    if !revoked.abandoned.is_empty() {
+        lines.push(format!("ruled by nobody now: {}", revoked.abandoned.join(", ")));
+    }
+    lines
 }
 
 /// How the node is.
@@ -397,6 +414,7 @@ pub(crate) mod tests {
             text: text.into(),
             own: false,
             to: None,
+            revoked: false,
             newer: false,
         }
     }

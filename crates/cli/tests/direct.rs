@@ -12,7 +12,8 @@ fn until(side: &Side, args: &[&str], what: &str, is_so: impl Fn(&[Value]) -> boo
     let deadline = std::time::Instant::now() + SOON;
     loop {
         let output = side.parlor.run(args.iter().copied().chain(["--json"])).output().unwrap();
-        let lines: Vec<Value> = output.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<Value> =
+            output.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         if is_so(&lines) {
             return lines;
         }
@@ -33,7 +34,9 @@ fn what_is_told_to_one_is_read_by_that_one_and_stays_out_of_the_room() {
     assert!(unread.iter().all(|room| room["room_name"] == "@alice" || room["unread"] == 0), "{unread:?}");
     let here = bob.parlor.cmd(&[] as &[&str]).unwrap().ok().unwrap();
     assert!(here.out().contains("@alice · 1 unread"), "{}", here.out());
-    assert!(here.err().contains("parlor log --room @alice") || here.out().contains("parlor log --room @alice"));
+    assert!(
+        here.err().contains("parlor log --room @alice") || here.out().contains("parlor log --room @alice")
+    );
     let log = bob.parlor.json_lines(["log", "--room", "@alice"]).unwrap();
     assert_eq!(log.len(), 1);
     assert_eq!((&log[0]["text"], &log[0]["name"]), (&"between us".into(), &"alice".into()));

@@ -192,3 +192,34 @@ fn a_prompt_ended_from_outside_gives_the_terminal_back() {
     let screen = tmux.wait_for_screen("stty", |screen| screen.contains("echoke"), SOON).unwrap();
     assert!(screen.contains("ended 143") && screen.contains(" echo "), "{screen}");
 }
+
+#[test]
+fn a_revoked_identity_has_left_its_rooms_and_writes_nothing_any_more() {
+    let (alice, bob) = common::pair();
+    bob.send("before");
+    alice.await_text("before");
+    let unasked = bob.parlor.cmd(["identity", "revoke"]).unwrap();
+    refused(&unasked, 4, "--yes");
+    bob.send("nothing was done yet");
+    let alone = alice.parlor.cmd(["identity", "revoke", "--yes"]).unwrap();
+    refused(&alone, 4, "--abandon");
+
+    let revoked = bob.parlor.run(["identity", "revoke", "--yes"]).ok().unwrap();
+    assert!(revoked.out().contains(&peer(&bob)) && revoked.out().contains("payments"), "{}", revoked.out());
+    let deadline = std::time::Instant::now() + SOON;
+    loop {
+        let peers = alice.parlor.json_lines(["peer", "list"]).unwrap();
+        if peers.iter().any(|known| known["name"] == "bob" && known["revoked"].is_string()) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "alice never heard: {peers:?}");
+        std::thread::sleep(std::time::Duration::from_millis(50)); // sleep: another process is looked at again and again
+    }
+    assert!(alice.log().iter().all(|message| message["revoked"] == true), "{:?}", alice.log());
+    for args in [&["send", "x", "--room", "payments"][..], &["start", "anew"], &["tell", "alice", "x"]] {
+        refused(&bob.parlor.cmd(args).unwrap(), 4, "revoked");
+    }
+    bob.parlor.run(["node", "stop"]).ok().unwrap();
+    refused(&bob.parlor.cmd(["start", "anew"]).unwrap(), 4, "new home");
+    assert_eq!(bob.parlor.json_lines(["log", "--room", "payments"]).unwrap().len(), 2, "it can be read");
+}

@@ -139,6 +139,9 @@ fn who_is_put_out_while_the_net_is_cut_is_out_for_all_once_it_heals_and_reads_no
     assert!(!carol.texts().contains(&"said beyond the cut".to_owned()), "it does not count any more");
     // His own node has nothing that was said after, and can open nothing of it.
     let theirs = bob.texts();
-    assert!(!theirs.iter().any(|text| text.contains("after bob") || text.contains("carol knows")), "{theirs:?}");
+    assert!(
+        !theirs.iter().any(|text| text.contains("after bob") || text.contains("carol knows")),
+        "{theirs:?}"
+    );
     assert_eq!(bob.parlor.cmd(&["send", "still here?"]).unwrap().code(), 4, "and he is told so");
 }

@@ -17,6 +17,12 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
         }
         Failure::Frozen(_) => (ErrorKind::Machine, Some("update Parlor; nothing is lost")),
         Failure::Refused(refusal) => return of_refusal(failure, refusal),
+        Failure::Revoked => (
+            ErrorKind::NotAllowed,
+            Some(
+                "`parlor log` reads what was said; a new identity needs a new home: --home DIR, or PARLOR_HOME",
+            ),
+        ),
         Failure::Direct => {
             (ErrorKind::NotAllowed, Some("`parlor start` makes a room that others can be invited to"))
         }

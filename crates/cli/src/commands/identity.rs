@@ -4,7 +4,7 @@ use parlor_api::{Reply, Request};
 use parlor_node::{Backup, Restore, refuse_agents_here};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, confirm};
 use crate::args::{Identity, KeyFile};
 use crate::errors::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -15,7 +15,32 @@ pub fn run(context: &Context, command: Identity, interrupt: &Interrupt) -> Outco
         Identity::Show => show(context),
         Identity::Backup(to) => backup(context, &to, interrupt),
         Identity::Restore(from) => restore(context, &from, interrupt),
+        Identity::Revoke { abandon, yes } => revoke(context, abandon, yes),
     }
+}
+
+fn revoke(context: &Context, abandon: bool, yes: bool) -> Outcome {
+    refuse_agents_here("parlor identity revoke")?;
+    if !yes {
+        let asked =
+            "All rooms are told that this identity is you no more, and are left. This cannot be taken back.";
+        confirm(
+            context,
+            asked,
+            "a revoked identity stays one: that cannot be taken back",
+            "nothing was revoked",
+        )?;
+    }
+    let Reply::Revoked(revoked) = context.ask(&Request::IdentityRevoke { abandon })? else {
+        return Err(Failure::unexpected_reply());
+    };
+    context.out.answer(&revoked, || render::revoked(&revoked))?;
+    context.out.talk(
+        "Members are told as they are reached: let this node run until then. Whoever has a copy of the key can still write\n\
+         where they were a member, and rule where they were an owner, until an owner of the room puts the identity out;\n\
+         an owner's key nobody can put out: leave such a room for a new one. A new identity needs a new home: --home DIR.",
+    );
+    Ok(())
 }
 
 fn show(context: &Context) -> Outcome {

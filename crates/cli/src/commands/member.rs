@@ -1,11 +1,8 @@
 //! `parlor member`: who is in a room, who asks to be, letting in, putting out, giving roles.
 
-use std::io::IsTerminal;
+use parlor_api::{Reply, Request};
 
-use parlor_api::{ErrorKind, Reply, Request};
-
-use super::Context;
-use super::peer::says_yes;
+use super::{Context, confirm};
 use crate::args::{Member, Role};
 use crate::errors::{Failure, Outcome};
 use crate::render::ruling;
@@ -63,15 +60,6 @@ fn set_role(context: &Context, request: Request) -> Outcome {
 }
 
 fn ask_for_yes(context: &Context) -> Outcome {
-    if context.out.is_json() || !std::io::stdin().is_terminal() {
-        let message = "an owner stays one: that cannot be taken back";
-        return Err(Failure::new(ErrorKind::NotAllowed, message, "if you want that, say --yes"));
-    }
-    context.out.talk(
-        "An owner lets in and puts out, and stays an owner: this cannot be taken back. Type yes to go on:",
-    );
-    if says_yes(std::io::stdin().lock()) {
-        return Ok(());
-    }
-    Err(Failure::new(ErrorKind::NotAllowed, "nobody was made an owner", "type yes, or say --yes"))
+    let asked = "An owner lets in and puts out, and stays an owner: this cannot be taken back.";
+    confirm(context, asked, "an owner stays one: that cannot be taken back", "nobody was made an owner")
 }

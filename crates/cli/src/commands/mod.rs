@@ -21,10 +21,11 @@ mod ticket;
 mod unread;
 mod who;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use parlor_api::paths::Home;
-use parlor_api::{Reply, Request};
+use parlor_api::{ErrorKind, Reply, Request};
 
 use crate::args::{Binding, Cli, Command, Node};
 use crate::clock;
@@ -75,6 +76,19 @@ pub fn run(cli: Cli, out: &Output) -> Outcome {
             outcome
         }
     }
+}
+
+/// Asks for a typed yes before what cannot be taken back. `unasked` is said where nobody can be asked, `refused` where
+/// somebody says something else.
+fn confirm(context: &Context, asked: &str, unasked: &str, refused: &str) -> Outcome {
+    if context.out.is_json() || !std::io::stdin().is_terminal() {
+        return Err(Failure::new(ErrorKind::NotAllowed, unasked, "if you want that, say --yes"));
+    }
+    context.out.talk(&format!("{asked} Type yes to go on:"));
+    if peer::says_yes(std::io::stdin().lock()) {
+        return Ok(());
+    }
+    Err(Failure::new(ErrorKind::NotAllowed, refused, "type yes, or say --yes"))
 }
 
 /// Whether a command is what one begins with.

@@ -25,7 +25,11 @@ fn row(peer: &Peer) -> Vec<String> {
     vec![
         bold(&peer.name),
         nick.map_or_else(String::new, |nick| format!("calls itself {nick}")),
-        if peer.own { "you".into() } else { verified.into() },
+        match (&peer.revoked, peer.own) {
+            (Some(_), _) => "revoked".into(),
+            (None, true) => "you".into(),
+            (None, false) => verified.into(),
+        },
         if peer.own { String::new() } else { seen },
         peer.rooms.join(", "),
         dim(short(&peer.peer)),
@@ -81,6 +85,7 @@ mod tests {
             rooms: vec!["payments".into(), "ops".into()],
             connected: true,
             last_seen: None,
+            revoked: None,
             verified: None,
         }
     }

@@ -228,6 +228,11 @@ pub enum Command {
         /// Of which.
         room: RoomId,
     },
+    /// Tells all rooms that this identity is revoked, and leaves them. → `Outcome::Revoked`
+    Revoke {
+        /// Even those it is the last owner of.
+        abandon: bool,
+    },
     /// A message. → `Outcome::Sent`
     Send(Send),
     /// Which messages are the newest, oldest first. → `Outcome::Listed`
@@ -423,6 +428,13 @@ pub enum Outcome {
         /// The tickets that were closed with it.
         closed: Vec<EntryId>,
     },
+    /// This identity is revoked.
+    Revoked {
+        /// The rooms that are told.
+        told: Vec<RoomId>,
+        /// Of those it left, the ones nobody rules any more.
+        abandoned: Vec<RoomId>,
+    },
     /// A message is durable.
     Sent(Sent),
     /// Messages.
@@ -513,6 +525,8 @@ pub struct MessageView {
     pub newer: bool,
     /// The one session of its reader it is for; absent: all of them.
     pub to: Option<CleanText>,
+    /// Whether its author's identity is revoked by now.
+    pub revoked: bool,
 }
 
 /// How a command failed.
@@ -536,6 +550,9 @@ pub enum Failure {
     /// A local room has no tickets.
     #[error("the room stays on this machine: nobody can be invited to it")]
     StaysHere,
+    /// This identity is revoked.
+    #[error("this identity was revoked here: it writes nothing any more")]
+    Revoked,
     /// Only owners may.
     #[error("only an owner of the room may do that")]
     OwnersOnly,

@@ -73,6 +73,10 @@ impl Engine {
                 let outcome = self.rule(command);
                 self.reply(request, outcome);
             }
+            Command::Revoke { abandon } => {
+                let outcome = self.revoke(abandon);
+                self.reply(request, outcome);
+            }
             Command::Send(send) => self.begin_send(request, send),
             Command::Log { room, since_ms, limit } => {
                 self.load(Query::Newest { room, since_ms, limit }, Pending::Listed { request });
@@ -103,8 +107,14 @@ impl Engine {
         }
     }
 
+    /// Whether this identity may still do anything.
+    pub(super) fn stands(&self) -> Result<(), Failure> {
+        self.revoked.map_or(Ok(()), |_| Err(Failure::Revoked))
+    }
+
     /// Whether this identity may write in a room now.
     pub(super) fn writable(&self, room: RoomId) -> Result<(), Failure> {
+        self.stands()?;
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
         if let Some(why) = &held.local.frozen {
             return Err(Failure::Frozen(why.clone()));
@@ -133,6 +143,7 @@ impl Engine {
         expires: Option<TimeMs>,
         endpoints: Vec<Endpoint>,
     ) -> Result<Outcome, Failure> {
+        self.stands()?;
         if expires.is_some_and(|at| at <= self.now.wall_ms) {
             return Err(Failure::TicketExpired);
         }
@@ -263,6 +274,9 @@ impl Engine {
     }
 
     fn join(&mut self, request: RequestId, ticket: &TicketText, wait_ms: u64) {
+        if let Err(failure) = self.stands() {
+            return self.reply(request, Err(failure));
+        }
         let room = ticket.room;
         let joined = self.rooms.get(&room).is_some_and(|held| {
             let local = &held.local;

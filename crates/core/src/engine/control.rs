@@ -373,6 +373,9 @@ impl Engine {
         {
             self.rename(room);
         }
+        if body.kind == crate::room::body::KIND_REVOKED {
+            self.heard_revoked(room, author);
+        }
         let owner = self.rooms.get(&room).is_some_and(|held| held.roster.owns(&author));
         if body.kind == crate::room::body::KIND_ROOM
             && owner

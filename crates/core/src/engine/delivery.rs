@@ -461,6 +461,6 @@ fn line(view: &MessageView) -> Line {
         body: view.text.clone(),
         to_you: view.to.is_some() && !view.own,
         newer_kind: view.newer,
-        marks: Vec::new(),
+        marks: if view.revoked { vec!["from a revoked identity"] } else { Vec::new() },
     }
 }

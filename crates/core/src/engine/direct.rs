@@ -14,6 +14,7 @@ use crate::room::record::{self, LocalRecord};
 impl Engine {
     /// The direct room with a peer, opened by this side if it is not yet. To open it is to accept the peer.
     pub(super) fn open_direct(&mut self, peer: PeerId) -> Result<Outcome, Failure> {
+        self.stands()?;
         let room = direct_room(&self.me, &peer).ok_or(Failure::OwnPeer)?;
         if !self.shares_room(&peer) && !self.rooms.contains_key(&room) {
             return Err(Failure::NoSuchPeer);

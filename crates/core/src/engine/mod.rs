@@ -18,6 +18,7 @@ mod pull;
 mod push;
 mod repair;
 mod restore;
+mod revoking;
 mod ruling;
 mod views;
 
@@ -32,7 +33,7 @@ use crate::room::Room;
 use crate::room::counting::CutAt;
 use crate::room::record::{LocalRecord, PeerRecord};
 use api::{Effect, Event, Failure, LinkId, LoadToken, MessageView, Now, Outcome, RequestId};
-pub use restore::{OWN_HEDGE, OWN_NICK, OWN_SEALING};
+pub use restore::{OWN_HEDGE, OWN_NICK, OWN_REVOKED, OWN_SEALING};
 
 /// Requests remembered in memory beside the store, for retries that come before the first is durable.
 const RECENT_REQUESTS: usize = 1024;
@@ -44,6 +45,8 @@ pub struct Engine {
     identity: Identity,
     hedge: Hedge,
     nick: String,
+    /// Since when this identity is revoked, by its own word here.
+    revoked: Option<parlor_wire::TimeMs>,
     rooms: BTreeMap<RoomId, Room>,
     peers: BTreeMap<PeerId, PeerRecord>,
     ticket_seeds: BTreeMap<(RoomId, EntryId), zeroize::Zeroizing<[u8; 32]>>,

@@ -38,7 +38,9 @@ impl Engine {
                 rooms.entry(*peer).or_default().push(*room);
             }
         }
-        let kept = self.peers.iter().filter(|(_, known)| known.petname.is_some() || known.verified.is_some());
+        let kept = self.peers.iter().filter(|(_, known)| {
+            known.petname.is_some() || known.verified.is_some() || known.revoked.is_some()
+        });
         kept.for_each(|(peer, _)| _ = rooms.entry(*peer).or_default());
         let linked: BTreeSet<PeerId> =
             self.links.values().filter(|link| link.open).map(|link| link.peer).collect();
@@ -54,6 +56,7 @@ impl Engine {
             connected: linked.contains(&known.peer),
             last_seen: self.last_seen(&known.peer),
             verified: self.peers.get(&known.peer).and_then(|known| known.verified),
+            revoked: self.peers.get(&known.peer).and_then(|known| known.revoked),
         };
         let mut peers: Vec<PeerView> =
             known.into_iter().zip(shown).zip(rooms.into_values()).map(view).collect();
@@ -150,7 +153,7 @@ impl Engine {
         if kept || is_member { Ok(()) } else { Err(Failure::NoSuchPeer) }
     }
 
-    fn put_peer(&mut self, peer: PeerId) {
+    pub(super) fn put_peer(&mut self, peer: PeerId) {
         if let Some(record) = self.peers.get(&peer) {
             let value = parlor_wire::cbor::encode(record);
             self.put(Table::Peer, peer.0.to_vec(), value);

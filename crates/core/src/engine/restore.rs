@@ -20,6 +20,8 @@ pub const OWN_SEALING: &[u8] = b"sealing seed";
 pub const OWN_HEDGE: &[u8] = b"hedge secret";
 /// Under this name in `Table::Own`: the nick.
 pub const OWN_NICK: &[u8] = b"nick";
+/// Under this name in `Table::Own`: when this identity was revoked here.
+pub const OWN_REVOKED: &[u8] = b"revoked";
 
 /// The secrets of a store, made if it is new. The operations must be durable before the engine is used.
 fn own_secrets(snapshot: &Snapshot, seed: &[u8; 32]) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>, Vec<Op>) {
@@ -64,6 +66,7 @@ impl Engine {
             identity,
             hedge,
             nick: crate::text::names::nick(default_nick).into_string(),
+            revoked: None,
             rooms: BTreeMap::new(),
             peers: BTreeMap::new(),
             ticket_seeds: BTreeMap::new(),
@@ -124,6 +127,9 @@ impl Engine {
             match table {
                 Table::Own if key == OWN_NICK => {
                     self.nick = String::from_utf8_lossy(value).into_owned();
+                }
+                Table::Own if key == OWN_REVOKED => {
+                    self.revoked = value.as_slice().try_into().ok().map(u64::from_be_bytes);
                 }
                 Table::Peer => {
                     if let Ok(peer) = key.as_slice().try_into() {

@@ -136,7 +136,7 @@ impl Engine {
         Ok(())
     }
 
-    fn leave(&mut self, room: RoomId, abandon: bool) -> Result<(), Failure> {
+    pub(super) fn leave(&mut self, room: RoomId, abandon: bool) -> Result<(), Failure> {
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
         if held.local.state != record::STATE_JOINED || !held.roster.reads(&self.me) {
             // Only saved, refused or over: there is nobody to be told.

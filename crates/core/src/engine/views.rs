@@ -19,7 +19,7 @@ use crate::text::{Mode, clean};
 const UNHELD_MS: u64 = 10_000;
 /// A message stamped this much ahead of this clock is worth a word, in milliseconds.
 const CLOCK_MS: u64 = 10 * 60 * 1000;
-/// Two warnings of one kind tell as much as two hundred; `who` has one beside each.
+/// A few warnings of one kind tell as much as two hundred; `who` has one beside each.
 const MISTAKABLE_SHOWN: usize = 4;
 /// Before 2020 a clock is simply not set.
 const CLOCK_UNSET_MS: u64 = 1_577_836_800_000;
@@ -76,6 +76,8 @@ impl Engine {
         if ahead.map(|tip| tip.sort_ms).max().is_some_and(|at| at > self.now.wall_ms + CLOCK_MS) {
             warnings.push("a message is stamped more than ten minutes ahead of this clock".into());
         }
+        let revoked = held.roster.members.keys().filter_map(|peer| self.revoked_words(room, *peer));
+        warnings.extend(revoked.take(MISTAKABLE_SHOWN));
         warnings.extend(
             held.mistakable.keys().take(MISTAKABLE_SHOWN).filter_map(|peer| self.mistaken(room, *peer)),
         );
@@ -136,7 +138,7 @@ impl Engine {
                     self.presence.of(*room, *peer)
                 },
                 verified: self.peers.get(peer).and_then(|known| known.verified),
-                warning: self.mistaken(*room, *peer),
+                warning: self.revoked_words(*room, *peer).or_else(|| self.mistaken(*room, *peer)),
             })
             .collect();
         people.sort_by(|a, b| (!a.own, a.name.as_str(), a.peer).cmp(&(!b.own, b.name.as_str(), b.peer)));
@@ -254,6 +256,7 @@ impl Engine {
             own: peer == self.me,
             newer,
             to: body.to.as_deref().map(names::session_label),
+            revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
         }
     }
 }

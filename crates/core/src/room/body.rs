@@ -13,6 +13,9 @@ pub const KIND_PROFILE: u16 = 1;
 /// What a room is called, for this program only.
 pub const KIND_ROOM: u16 = 2;
 
+/// That the author's identity is revoked, for this program only.
+pub const KIND_REVOKED: u16 = 3;
+
 /// An opened body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -72,7 +75,7 @@ impl Body {
 
     /// Whether people are meant to read it: messages, and whatever this version does not know.
     pub fn for_reading(&self) -> bool {
-        !matches!(self.kind, KIND_PROFILE | KIND_ROOM)
+        !matches!(self.kind, KIND_PROFILE | KIND_ROOM | KIND_REVOKED)
     }
 }
 

@@ -152,6 +152,10 @@ pub struct PeerRecord {
     /// When a person here compared the safety number with it, by this node's wall clock.
     #[n(4)]
     pub verified: Option<TimeMs>,
+    /// When it was heard that its identity is revoked, by this node's wall clock.
+    #[n(5)]
+    #[cbor(default)]
+    pub revoked: Option<TimeMs>,
 }
 
 /// How far a session has been given a room.

@@ -108,6 +108,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         own: message.own,
         newer: message.newer,
         to: message.to.map(CleanText::into_string),
+        revoked: message.revoked,
     }
 }
 
@@ -143,6 +144,7 @@ pub(super) fn peer(peer: PeerView, rooms: &BTreeMap<RoomId, String>) -> api::Pee
         connected: peer.connected,
         last_seen: peer.last_seen.filter(|_| !peer.connected).map(rfc3339),
         verified: peer.verified.map(rfc3339),
+        revoked: peer.revoked.map(rfc3339),
     }
 }
 

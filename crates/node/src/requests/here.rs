@@ -1,12 +1,14 @@
 //! How the node is, who it is, and what there is where the caller stands.
 
-use parlor_api::{ApiError, ErrorKind, Here, Identity, Reply, Status};
+use parlor_api::{ApiError, ErrorKind, Here, Identity, Reply, Revoked, Status};
 use parlor_core::engine::Engine;
-use parlor_core::engine::api::Command;
+use parlor_core::engine::api::{Command, Outcome};
 use parlor_core::text::time::rfc3339;
+use parlor_wire::RoomId;
 
 use super::{Asked, place, rooms, talk};
 use crate::bindings;
+use crate::errors;
 use crate::life::Ending;
 
 const MAX_NICK_BYTES: usize = 1024;
@@ -58,6 +60,19 @@ pub(super) async fn identity(asked: &Asked<'_>) -> Result<Reply, ApiError> {
     let node = asked.node;
     let nick = node.driver.view(|engine: &Engine| engine.nick().to_owned()).await?;
     Ok(Reply::Identity(Identity { peer: node.me.to_string(), nick, home: node.home.dir().into() }))
+}
+
+/// Tells all rooms that nobody should take this identity for its person any more. No directory hears them then.
+pub(super) async fn revoke(asked: &Asked<'_>, abandon: bool) -> Result<Reply, ApiError> {
+    asked.refuse_agents("parlor identity revoke")?;
+    let node = asked.node;
+    let names = place::shown_rooms(node).await?;
+    let Outcome::Revoked { told, abandoned } = node.driver.command(Command::Revoke { abandon }).await? else {
+        return Err(errors::internal("the identity was not revoked"));
+    };
+    let named = |rooms: Vec<RoomId>| rooms.iter().filter_map(|room| names.get(room).cloned()).collect();
+    rooms::unbind_all(node).await?;
+    Ok(Reply::Revoked(Revoked { peer: node.me.to_string(), told: named(told), abandoned: named(abandoned) }))
 }
 
 pub(super) async fn nick(asked: &Asked<'_>, set: Option<String>) -> Result<Reply, ApiError> {

@@ -168,13 +168,29 @@ pub(super) async fn leave(asked: &Asked<'_>, room: Option<String>, abandon: bool
     let room = place::room(node, asked.caller, room.as_deref()).await?;
     let room_name = talk::room_name(node, room).await?;
     node.driver.command(Command::Leave { room, abandon }).await?;
+    let unbound = unbind_everywhere(node, room).await?;
+    Ok(Reply::Left(Left { room: room.to_string(), room_name, unbound }))
+}
+
+/// No directory hears a room any more; those that did.
+async fn unbind_everywhere(node: &Node, room: RoomId) -> Result<Vec<PathBuf>, ApiError> {
     let unbound = node.bindings().dirs_of(&room);
     let changes = {
         let bindings = node.bindings();
         unbound.iter().flat_map(|dir| bindings.unbind(dir, Some(room))).collect()
     };
     apply(node, changes).await?;
-    Ok(Reply::Left(Left { room: room.to_string(), room_name, unbound }))
+    Ok(unbound)
+}
+
+/// No directory hears anything any more.
+pub(super) async fn unbind_all(node: &Node) -> Result<(), ApiError> {
+    let rooms =
+        node.driver.view(|engine| engine.rooms().iter().map(|room| room.id).collect::<Vec<_>>()).await?;
+    for room in rooms {
+        unbind_everywhere(node, room).await?;
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {

@@ -176,6 +176,7 @@ mod tests {
             own: false,
             newer: false,
             to: None,
+            revoked: false,
         }
     }
 

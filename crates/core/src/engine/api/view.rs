@@ -137,6 +137,8 @@ pub struct PeerView {
     pub last_seen: Option<TimeMs>,
     /// When a person here compared the safety number with it.
     pub verified: Option<TimeMs>,
+    /// When it was heard that its identity is revoked.
+    pub revoked: Option<TimeMs>,
 }
 
 /// A link the engine wants.

@@ -1,0 +1,96 @@
+//! Revoking an identity in simulated worlds: all rooms hear of it, whoever speaks by it later is marked, and it takes nobody's
+//! rights away by itself.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding};
+use parlor_sim::World;
+use parlor_wire::RoomId;
+use parlor_wire::control::Role;
+
+/// Alice's room with Bob and Carol in it.
+fn three(seed: u64) -> (World, RoomId, [usize; 3], String) {
+    let mut world = World::new(seed);
+    let [a, b, c] = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
+    let invited = world.start_room(a, "room");
+    for node in [b, c] {
+        assert!(matches!(world.join(node, &invited.text, 20_000), Some(Ok(_))));
+    }
+    world.settle();
+    (world, invited.room, [a, b, c], invited.text)
+}
+
+fn is_revoked(world: &World, node: usize, whom: usize) -> bool {
+    let peers = world.nodes[node].engine.as_ref().unwrap().peers();
+    let peer = world.nodes[whom].peer;
+    peers.iter().any(|known| known.peer == peer && known.revoked.is_some())
+}
+
+#[test]
+fn a_revoked_identity_leaves_every_room_and_is_known_as_such_by_all_who_were_in_one() {
+    let (mut world, room, [a, b, c], ticket) = three(1);
+    let other = world.start_room(c, "other");
+    assert!(matches!(world.join(b, &other.text, 20_000), Some(Ok(_))));
+    world.say_surely(b, room, "before");
+    world.settle();
+    let outcome = world.rule(b, Command::Revoke { abandon: false });
+    assert!(matches!(&outcome, Outcome::Revoked { told, abandoned } if told.len() == 2 && abandoned.is_empty()));
+    world.settle();
+    for node in [a, c] {
+        assert!(is_revoked(&world, node, b), "node {node}");
+        let people = world.nodes[node].engine.as_ref().unwrap().people(&room);
+        assert!(people.iter().all(|person| person.peer != world.nodes[b].peer), "he has left");
+        assert!(world.messages(node, room)[0].revoked, "and what he said is marked");
+    }
+    let standing = world.nodes[b].engine.as_ref().unwrap().room(&room).unwrap().state;
+    assert_eq!(standing, RoomStanding::Left);
+    // He writes, joins and starts nothing any more, and not after a restart either.
+    for _ in 0..2 {
+        assert!(matches!(world.say(b, room, "x"), Some(Err(Failure::Revoked))));
+        assert!(matches!(world.join(b, &ticket, 0), Some(Err(Failure::Revoked))));
+        assert!(matches!(world.open_direct(b, a), Some(Err(Failure::Revoked))));
+        world.kill(b);
+        world.start(b);
+        world.settle();
+    }
+    assert!(is_revoked(&world, a, b), "it is remembered");
+}
+
+/// Who has the key and a ticket comes in again: everybody sees who that is not, and an owner ends it.
+#[test]
+fn who_comes_in_by_a_revoked_identity_is_warned_of_until_an_owner_puts_it_out() {
+    let (mut world, room, [a, b, c], ticket) = three(2);
+    let thief = world.clone_node(b);
+    world.put_to_sleep(thief);
+    world.rule(b, Command::Revoke { abandon: false });
+    world.settle();
+    world.put_to_sleep(b);
+    world.wake(thief);
+    world.settle();
+    world.join(thief, &ticket, 20_000);
+    world.settle();
+    world.say(thief, room, "it is me");
+    world.settle();
+    let engine = world.nodes[c].engine.as_ref().unwrap();
+    let person = engine.people(&room).into_iter().find(|person| person.peer == world.nodes[b].peer);
+    assert!(person.unwrap().warning.unwrap().contains("has revoked this identity"));
+    assert!(engine.room(&room).unwrap().warnings.iter().any(|said| said.contains("has revoked")));
+    assert!(world.messages(c, room).iter().any(|view| view.text.as_str() == "it is me" && view.revoked));
+    world.remove(a, room, b);
+    world.settle();
+    assert!(world.nodes[c].engine.as_ref().unwrap().people(&room).len() == 2);
+}
+
+#[test]
+fn the_last_owner_revokes_only_by_saying_that_its_rooms_are_abandoned() {
+    let (mut world, room, [a, b, _], _) = three(3);
+    assert!(matches!(world.ask(a, Command::Revoke { abandon: false }), Some(Err(Failure::LastOwner))));
+    world.say_surely(a, room, "nothing was done");
+    let peer = world.nodes[b].peer;
+    world.rule(a, Command::SetRole { room, peer, role: Role::Owner });
+    world.settle();
+    let outcome = world.rule(a, Command::Revoke { abandon: false });
+    assert!(matches!(&outcome, Outcome::Revoked { abandoned, .. } if abandoned.is_empty()), "another rules it");
+    world.settle();
+    let outcome = world.rule(b, Command::Revoke { abandon: true });
+    assert!(matches!(&outcome, Outcome::Revoked { abandoned, .. } if *abandoned == [room]));
+}
