@@ -71,11 +71,11 @@ fn a_local_room_has_no_line_to_hand_on_and_survives_its_node() {
     assert!(!started.out().contains("parlor1") && !started.err().contains("parlor1"));
     assert!(started.err().contains("never leaves this machine"), "{}", started.err());
     alice.send("to my other sessions");
-    let invited = alice.parlor.cmd(&["invite"]).unwrap();
+    let invited = alice.parlor.cmd(["invite"]).unwrap();
     assert_eq!(invited.code(), 4, "{}", invited.err());
     alice.parlor.run(["node", "stop"]).ok().unwrap();
     assert_eq!(alice.texts(), ["to my other sessions"]);
     let room = alice.parlor.json(["room", "show"]).unwrap();
     assert_eq!(room["carrier"], "local");
-    assert_eq!(alice.parlor.cmd(&["invite"]).unwrap().code(), 4, "not after a restart either");
+    assert_eq!(alice.parlor.cmd(["invite"]).unwrap().code(), 4, "not after a restart either");
 }

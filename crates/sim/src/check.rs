@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parlor_core::engine::api::RoomStanding;
 use parlor_core::persist::{DataRow, Loaded, Query, RoomSnapshot, Standing, Table};
 use parlor_store::Store;
-use parlor_wire::control::Role;
+use parlor_wire::control::{Role, direct_room};
 use parlor_wire::roster::{Dag, Extent, Insert, Roster};
 use parlor_wire::{Control, Data, EntryId, PeerId, RoomId};
 
@@ -142,8 +142,26 @@ impl World {
     /// Everything that must hold at rest in a room, for the nodes that are members.
     pub fn check_room(&mut self, room: RoomId) {
         let members = self.members(room);
+        self.check_among(room, &members);
+    }
+
+    /// The same for the direct room of two nodes, if they speak of it. False if they do not.
+    pub fn check_direct(&mut self, one: usize, other: usize) -> bool {
+        let Some(room) = direct_room(&self.nodes[one].peer, &self.nodes[other].peer) else { return false };
+        let linked = |node: usize| {
+            let view = self.nodes[node].engine.as_ref().and_then(|engine| engine.room(&room));
+            view.is_some_and(|view| view.state == RoomStanding::Joined && view.connected == 1)
+        };
+        let speak = linked(one) && linked(other);
+        if speak {
+            self.check_among(room, &[one, other]);
+        }
+        speak
+    }
+
+    fn check_among(&mut self, room: RoomId, nodes: &[usize]) {
         let mut all: Vec<(usize, Held)> = Vec::new();
-        for node in members {
+        for node in nodes.iter().copied() {
             if let Some(held) = self.held(node, room) {
                 all.push((node, held));
             }

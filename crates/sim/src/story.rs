@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parlor_core::engine::api::{Command, Priority, RequestId, Terms};
+use parlor_core::engine::api::{Command, Outcome, Priority, RequestId, Terms};
 use parlor_store::MemoryStore;
 use parlor_wire::control::Role;
 use parlor_wire::roster::Extent;
@@ -34,6 +34,8 @@ pub struct Plot {
     pub skews: bool,
     /// Whether people are put out, leave, and are let in.
     pub rules: bool,
+    /// Whether people tell each other things alone.
+    pub tells: bool,
     /// Whether every start of every process draws the same randomness.
     pub same_randomness: bool,
 }
@@ -62,6 +64,7 @@ impl Plot {
             restores: seed % 4 == 1,
             rules: seed.is_multiple_of(2),
             clones: seed % 4 == 3,
+            tells: seed % 3 != 0,
             skews: seed % 3 == 2,
             same_randomness: seed % 6 == 1,
         }
@@ -77,6 +80,7 @@ struct Said {
     disk: u32,
     text: String,
     low: bool,
+    room: RoomId,
     /// The request that has not been answered yet.
     open: Option<RequestId>,
 }
@@ -104,6 +108,8 @@ pub struct Story {
     disks: BTreeMap<usize, u32>,
     clones: BTreeSet<usize>,
     holder: u64,
+    /// Pairs who spoke with each other alone, and hold the same.
+    pub spoken: usize,
 }
 
 /// Runs the story of a seed to its end and checks it.
@@ -139,6 +145,7 @@ impl Story {
             disks: BTreeMap::new(),
             clones: BTreeSet::new(),
             holder: 0,
+            spoken: 0,
             world,
         }
     }
@@ -168,6 +175,7 @@ impl Story {
     fn act(&mut self) {
         let node = self.some_node();
         match self.world.dice.below(100) {
+            0..8 if self.plot.tells => self.tell(node),
             0..30 => self.say(node),
             30..42 => self.join(node),
             42..62 => self.give(),
@@ -212,14 +220,26 @@ impl Story {
         let session = self.world.dice.pick(&mine).filter(|_| !self.clones.contains(&node));
         let low = self.world.dice.chance(100);
         let disk = self.disks.get(&node).copied().unwrap_or(0);
-        self.said.push(Said { node, session, disk, text, low, open: None });
+        let room = self.room;
+        self.said.push(Said { node, session, disk, text, low, open: None, room });
+        self.send(n);
+    }
+
+    /// Says something to one alone: to somebody else in the room, or to nobody who can be told.
+    fn tell(&mut self, node: usize) {
+        let other = self.some_node();
+        let Some(Ok(Outcome::Joined { room, .. })) = self.world.open_direct(node, other) else { return };
+        let n = self.said.len();
+        let disk = self.disks.get(&node).copied().unwrap_or(0);
+        let text = format!("#{n}# to {other} alone");
+        self.said.push(Said { node, session: None, disk, text, low: false, open: None, room });
         self.send(n);
     }
 
     fn send(&mut self, n: usize) {
         let said = self.said[n].clone();
         let mut command =
-            self.world.sending(self.room, &said.text, &format!("request {n}"), said.session.as_deref());
+            self.world.sending(said.room, &said.text, &format!("request {n}"), said.session.as_deref());
         if let (Command::Send(send), true) = (&mut command, said.low) {
             send.priority = Priority::Low;
         }
@@ -416,6 +436,7 @@ impl Story {
         self.note_answers();
         self.world.settle();
         self.world.check_room(self.room);
+        self.check_directs();
         self.check_sent();
         self.world.check_quiet();
         for at in 0..self.sessions.len() {
@@ -437,6 +458,18 @@ impl Story {
                 }
                 self.world.settle();
                 self.retry();
+            }
+        }
+    }
+
+    /// What two who speak with each other alone hold is the same; each pair of identities on one machine each.
+    fn check_directs(&mut self) {
+        let peers: Vec<_> = self.world.nodes.iter().map(|node| node.peer).collect();
+        let is_one = |at: usize| peers.iter().filter(|peer| **peer == peers[at]).count() == 1;
+        let ones: Vec<usize> = (0..peers.len()).filter(|at| is_one(*at)).collect();
+        for (at, one) in ones.iter().enumerate() {
+            for other in &ones[at + 1..] {
+                self.spoken += usize::from(self.world.check_direct(*one, *other));
             }
         }
     }

@@ -4,6 +4,7 @@
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding, Sent, Take, TakeRoom};
 use parlor_core::text::inject::Budget;
 use parlor_sim::World;
+use parlor_sim::story::{Plot, Story};
 use parlor_wire::RoomId;
 use parlor_wire::control::direct_room;
 
@@ -237,4 +238,16 @@ fn a_local_room_is_spoken_of_with_nobody() {
     world.settle();
     assert!(world.nodes[a].engine.as_ref().unwrap().room(&room).unwrap().stays_here);
     assert_eq!(world.texts(a, room), ["to myself"]);
+}
+
+/// The random stories of `seeds` are not about rooms of many alone.
+#[test]
+fn random_stories_have_people_who_speak_alone() {
+    let spoken = |seed| {
+        let mut story = Story::new(seed, Plot::of(seed));
+        story.play();
+        story.end();
+        story.spoken
+    };
+    assert!((1..30).map(spoken).sum::<usize>() >= 10, "too few to show anything");
 }

@@ -33,7 +33,9 @@ fn a_revoked_identity_leaves_every_room_and_is_known_as_such_by_all_who_were_in_
     world.say_surely(b, room, "before");
     world.settle();
     let outcome = world.rule(b, Command::Revoke { abandon: false });
-    assert!(matches!(&outcome, Outcome::Revoked { told, abandoned } if told.len() == 2 && abandoned.is_empty()));
+    assert!(
+        matches!(&outcome, Outcome::Revoked { told, abandoned } if told.len() == 2 && abandoned.is_empty())
+    );
     world.settle();
     for node in [a, c] {
         assert!(is_revoked(&world, node, b), "node {node}");
@@ -89,7 +91,10 @@ fn the_last_owner_revokes_only_by_saying_that_its_rooms_are_abandoned() {
     world.rule(a, Command::SetRole { room, peer, role: Role::Owner });
     world.settle();
     let outcome = world.rule(a, Command::Revoke { abandon: false });
-    assert!(matches!(&outcome, Outcome::Revoked { abandoned, .. } if abandoned.is_empty()), "another rules it");
+    assert!(
+        matches!(&outcome, Outcome::Revoked { abandoned, .. } if abandoned.is_empty()),
+        "another rules it"
+    );
     world.settle();
     let outcome = world.rule(b, Command::Revoke { abandon: true });
     assert!(matches!(&outcome, Outcome::Revoked { abandoned, .. } if *abandoned == [room]));

@@ -212,7 +212,7 @@ impl Engine {
     /// apart already, behind a sign no other name has.
     pub fn room_names(&self) -> BTreeMap<RoomId, CleanText> {
         let (direct, rooms): (Vec<RoomId>, Vec<RoomId>) =
-            self.rooms.iter().map(|(id, _)| *id).partition(|id| self.direct_peer(id).is_some());
+            self.rooms.keys().copied().partition(|id| self.direct_peer(id).is_some());
         let ids: Vec<String> = rooms.iter().map(ToString::to_string).collect();
         let own: Vec<String> = rooms.iter().map(|id| self.room_name(*id).into_string()).collect();
         let named: Vec<Named<'_>> =
