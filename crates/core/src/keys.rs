@@ -66,8 +66,8 @@ pub struct KeyRing {
     card_owners: BTreeMap<RecipientId, PeerId>,
     /// Keys that somebody says have not reached them, and that nobody gave since: the latest entry that says so.
     wants: BTreeMap<(KeyId, PeerId), EntryId>,
-    /// The sealing keys of those who joined by a ticket: whoever has one could open what is sealed to the ticket.
-    joined_keys: BTreeMap<EntryId, BTreeSet<PublicSealingKey>>,
+    /// Whose sealing keys joined by a ticket: whoever has one could open what is sealed to the ticket.
+    joined_keys: BTreeMap<EntryId, BTreeSet<(PeerId, PublicSealingKey)>>,
     /// Entries already read for facts, as a count of the DAG's order.
     seen: usize,
     /// Seals and wraps not yet opened: tried again when secrets or keys come.
@@ -111,7 +111,10 @@ impl KeyRing {
             match &control.body {
                 ControlBody::Join(join) => {
                     self.joined_by.entry(join.ticket).or_default().insert(author);
-                    self.joined_keys.entry(join.ticket).or_default().insert(join.card.card.sealing_key);
+                    self.joined_keys
+                        .entry(join.ticket)
+                        .or_default()
+                        .insert((author, join.card.card.sealing_key));
                 }
                 ControlBody::Want(want) => {
                     self.wants.extend(want.keys.iter().map(|key| ((*key, author), control.id)));
@@ -318,8 +321,8 @@ impl KeyRing {
     pub fn unaware(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> Vec<Recipient> {
         let mut sealed_to: BTreeSet<RecipientId> = BTreeSet::new();
         self.each_wrapping(key, |facts| sealed_to.extend(facts.sealed_to.iter()));
-        let mut opened_by: BTreeSet<PublicSealingKey> =
-            sealed_to.iter().filter_map(|to| self.card_keys.get(to)).copied().collect();
+        let pair = |to: &RecipientId| Some((*self.card_owners.get(to)?, *self.card_keys.get(to)?));
+        let mut opened_by: BTreeSet<(PeerId, PublicSealingKey)> = sealed_to.iter().filter_map(pair).collect();
         for (ticket, state) in &roster.tickets {
             if sealed_to.contains(&state.ticket.recipient()) {
                 opened_by.extend(self.joined_keys.get(ticket).into_iter().flatten());
@@ -331,7 +334,7 @@ impl KeyRing {
         };
         recipients.retain(|one| match one.ticket {
             Some(_) => !sealed_to.contains(&one.to),
-            None => !opened_by.contains(&one.public) || wants(one),
+            None => pair(&one.to).is_none_or(|pair| !opened_by.contains(&pair)) || wants(one),
         });
         recipients
     }

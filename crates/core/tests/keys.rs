@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::crypto::{self, RoomKey, SealContext, TicketKeys};
+use parlor_core::engine::{Engine, OWN_SEALING};
 use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener, recipients};
+use parlor_core::persist::{Op, Snapshot, Table};
 use parlor_wire::control::{
     Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Rekey, Role, Seal, Ticket,
     Wrap, ticket_recipient,
@@ -317,4 +319,38 @@ fn a_ticket_whose_text_comes_later_opens_what_was_sealed_to_it_before() {
     ring.read_again();
     ring.read(&stage.room, &stage.dag, &[Opener { to, secret: &keys.sealing_secret }]);
     assert!(ring.get(&stage.key(1).0).is_some());
+}
+
+/// Two machines that began with the same randomness must not have one sealing key; somebody who copies another's card key into
+/// a card of their own gets nothing by it, and keeps nobody from being given what they lack.
+#[test]
+fn k5_who_bears_the_sealing_key_of_another_is_not_taken_for_that_other() {
+    let mut stage = Stage::new();
+    let open = stage.ticket(None, false);
+    // Bob signs a card with the sealing key of Alice.
+    stage.people[1].identity = Identity::new(&[2; 32], Zeroizing::new([101; 32]));
+    stage.people[1].card = stage.people[1].identity.card(0, 0);
+    assert_eq!(stage.people[1].card.card.sealing_key, stage.people[0].card.card.sealing_key);
+    stage.join(1, open);
+    stage.close(open, None);
+    let rekey = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(rekey));
+    let (ring, roster) = (stage.ring(0, None), Roster::fold(&stage.dag));
+    let unaware = ring.unaware(&stage.key(1).0, &roster, NOW);
+    assert_eq!(unaware.iter().map(|one| one.to).collect::<Vec<_>>(), [stage.people[1].card.card.id()]);
+}
+
+#[test]
+fn two_identities_that_begin_with_the_same_randomness_have_two_sealing_keys() {
+    let sealing = |secret: u8| {
+        let now = parlor_core::engine::api::Now { wall_ms: 0, mono_ms: 0 };
+        let (_, ops) = Engine::restore(now, &[secret; 32], [7; 32], "nick", Snapshot::default());
+        let found = ops.into_iter().find_map(|op| match op {
+            Op::Put { table: Table::Own, key, value } if key == OWN_SEALING => Some(value),
+            _ => None,
+        });
+        found.unwrap()
+    };
+    assert_ne!(sealing(1), sealing(2));
+    assert_eq!(sealing(1), sealing(1));
 }

@@ -217,7 +217,8 @@ impl World {
             let open = matches!(row.standing, Standing::Arrived | Standing::Consumed);
             if counts && !open {
                 self.fail(&format!(
-                    "{node}: {} of {} is {:?}",
+                    "{node}: {}: {} of {} is {:?}",
+                    room.short(),
                     row.id.short(),
                     row.chain.short(),
                     row.standing

@@ -64,7 +64,7 @@ impl Plot {
             restores: seed % 4 == 1,
             rules: seed.is_multiple_of(2),
             clones: seed % 4 == 3,
-            tells: seed % 3 != 0,
+            tells: !seed.is_multiple_of(3),
             skews: seed % 3 == 2,
             same_randomness: seed % 6 == 1,
         }

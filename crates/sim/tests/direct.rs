@@ -7,6 +7,7 @@ use parlor_sim::World;
 use parlor_sim::story::{Plot, Story};
 use parlor_wire::RoomId;
 use parlor_wire::control::direct_room;
+use parlor_wire::frame::{Frame, Refusal};
 
 /// Alice's room with Bob and Carol in it.
 fn three(seed: u64) -> (World, RoomId, [usize; 3]) {
@@ -138,6 +139,11 @@ fn a_stranger_opens_no_direct_room_and_hears_none() {
     let room = room_of(&world, a, d);
     world.settle();
     assert_eq!((standing(&world, a, room), standing(&world, d, room)), (None, None));
+    // Nor by naming it on a link of his own.
+    world.make_puppet(d);
+    let link = world.puppet_opens(d, a, room, None);
+    assert!(!world.puppet_is_linked(d, link));
+    assert_eq!(standing(&world, a, room), None, "nothing is kept of it");
 }
 
 #[test]
@@ -250,4 +256,26 @@ fn random_stories_have_people_who_speak_alone() {
         story.spoken
     };
     assert!((1..30).map(spoken).sum::<usize>() >= 10, "too few to show anything");
+}
+
+/// Somebody who knows the id of a room that is none of theirs: one that stays where it is, or that of two others.
+#[test]
+fn who_names_a_local_room_or_the_room_of_two_others_is_refused_as_if_there_were_none() {
+    let (mut world, shared, [a, b, c]) = three(9);
+    let notes = world.start_local(a, "notes");
+    tell(&mut world, a, b, None, "for bob alone");
+    world.settle();
+    let theirs = room_of(&world, a, b);
+    world.make_puppet(c);
+    for room in [notes, theirs, room_of(&world, b, c), RoomId([9; 32])] {
+        let link = world.puppet_opens(c, a, room, None);
+        let heard = world.puppet_hears(c, link);
+        assert!(heard.contains(&Frame::Refuse(Refusal::NotEntitled)), "{room:?}: {heard:?}");
+        assert!(!world.puppet_is_linked(c, link));
+    }
+    // But the room of all three is open to her, and the one she has with Alice.
+    for room in [shared, room_of(&world, a, c)] {
+        let link = world.puppet_opens(c, a, room, None);
+        assert!(world.puppet_is_linked(c, link), "{room:?}");
+    }
 }

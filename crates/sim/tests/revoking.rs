@@ -54,6 +54,9 @@ fn a_revoked_identity_leaves_every_room_and_is_known_as_such_by_all_who_were_in_
         world.start(b);
         world.settle();
     }
+    world.kill(a);
+    world.start(a);
+    world.settle();
     assert!(is_revoked(&world, a, b), "it is remembered");
 }
 
@@ -72,6 +75,10 @@ fn who_comes_in_by_a_revoked_identity_is_warned_of_until_an_owner_puts_it_out() 
     world.settle();
     world.say(thief, room, "it is me");
     world.settle();
+    // Whoever has the key may have said it: it stops no machine of that identity, and its person is told.
+    assert!(!is_revoked(&world, thief, b));
+    let warnings = world.nodes[thief].engine.as_ref().unwrap().room(&room).unwrap().warnings;
+    assert!(warnings.iter().any(|said| said.contains("revoked from another machine")), "{warnings:?}");
     let engine = world.nodes[c].engine.as_ref().unwrap();
     let person = engine.people(&room).into_iter().find(|person| person.peer == world.nodes[b].peer);
     assert!(person.unwrap().warning.unwrap().contains("has revoked this identity"));

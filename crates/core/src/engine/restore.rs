@@ -24,7 +24,14 @@ pub const OWN_NICK: &[u8] = b"nick";
 pub const OWN_REVOKED: &[u8] = b"revoked";
 
 /// The secrets of a store, made if it is new. The operations must be durable before the engine is used.
-fn own_secrets(snapshot: &Snapshot, seed: &[u8; 32]) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>, Vec<Op>) {
+///
+/// What keys are sealed to is drawn with the identity's secret too: two identities that begin with the same randomness
+/// must not be able to open each other's.
+fn own_secrets(
+    snapshot: &Snapshot,
+    identity_secret: &[u8; 32],
+    seed: &[u8; 32],
+) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>, Vec<Op>) {
     let read = |name: &[u8]| -> Option<Zeroizing<[u8; 32]>> {
         let found = snapshot.records.iter().find(|(table, key, _)| *table == Table::Own && key == name)?;
         found.2.as_slice().try_into().ok().map(Zeroizing::new)
@@ -36,7 +43,7 @@ fn own_secrets(snapshot: &Snapshot, seed: &[u8; 32]) -> (Zeroizing<[u8; 32]>, Ze
         secret
     });
     let sealing = read(OWN_SEALING).unwrap_or_else(|| {
-        let secret = Hedge::new(hedge_secret.clone(), *seed).bytes(&[OWN_SEALING]);
+        let secret = Hedge::new(hedge_secret.clone(), *seed).bytes(&[OWN_SEALING, identity_secret]);
         ops.push(Op::Put { table: Table::Own, key: OWN_SEALING.to_vec(), value: secret.to_vec() });
         secret
     });
@@ -53,7 +60,7 @@ impl Engine {
         default_nick: &str,
         snapshot: Snapshot,
     ) -> (Self, Vec<Op>) {
-        let (hedge_secret, sealing, ops) = own_secrets(&snapshot, &seed);
+        let (hedge_secret, sealing, ops) = own_secrets(&snapshot, identity_secret, &seed);
         let identity = Identity::new(identity_secret, sealing);
         let mut hedge = Hedge::new(hedge_secret, seed);
         // A token of an earlier run must hold nothing in this one, even if the generator repeats itself.

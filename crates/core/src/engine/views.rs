@@ -150,8 +150,7 @@ impl Engine {
         let mut wanted = Vec::new();
         for (room, held) in &self.rooms {
             let told = held.local.confirmed || held.gone(&self.me) == Some(Gone::Removed);
-            let over = held.local.state == record::STATE_REFUSED || (held.gone(&self.me).is_some() && told);
-            if over || held.local.stays_here {
+            if held.local.state == record::STATE_REFUSED || (held.gone(&self.me).is_some() && told) {
                 continue;
             }
             let members = held.roster.members.keys();
