@@ -12,6 +12,21 @@ use crate::world::World;
 /// How long a ticket lasts unless a test says otherwise, in milliseconds.
 pub const TICKET_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Alice's room with Bob and Carol in it, at rest; their nodes, and the text of the ticket they came by.
+pub fn three(seed: u64) -> (World, RoomId, [usize; 3], String) {
+    let mut world = World::new(seed);
+    let nodes = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
+    let invited = world.start_room(nodes[0], "room");
+    for node in &nodes[1..] {
+        match world.join(*node, &invited.text, 20_000) {
+            Some(Ok(_)) => {}
+            other => world.fail(&format!("join: {other:?}")),
+        }
+    }
+    world.settle();
+    (world, invited.room, nodes, invited.text)
+}
+
 impl World {
     fn endpoint(&self, node: usize) -> Vec<Endpoint> {
         vec![Endpoint { peer: self.nodes[node].peer, addresses: vec![([10, 0, 0, 1], 4000).into()] }]

@@ -4,22 +4,11 @@
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding, Sent, Take, TakeRoom};
 use parlor_core::text::inject::Budget;
 use parlor_sim::World;
+use parlor_sim::act::three;
 use parlor_sim::story::{Plot, Story};
 use parlor_wire::RoomId;
 use parlor_wire::control::direct_room;
 use parlor_wire::frame::{Frame, Refusal};
-
-/// Alice's room with Bob and Carol in it.
-fn three(seed: u64) -> (World, RoomId, [usize; 3]) {
-    let mut world = World::new(seed);
-    let [a, b, c] = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(a, "room");
-    for node in [b, c] {
-        assert!(matches!(world.join(node, &invited.text, 20_000), Some(Ok(_))));
-    }
-    world.settle();
-    (world, invited.room, [a, b, c])
-}
 
 fn room_of(world: &World, one: usize, other: usize) -> RoomId {
     direct_room(&world.nodes[one].peer, &world.nodes[other].peer).unwrap()
@@ -72,7 +61,7 @@ fn standing(world: &World, node: usize, room: RoomId) -> Option<RoomStanding> {
 
 #[test]
 fn what_is_told_to_one_arrives_at_that_one_alone_and_is_heard_where_both_are() {
-    let (mut world, shared, [a, b, c]) = three(1);
+    let (mut world, shared, [a, b, c], _) = three(1);
     let sent = tell(&mut world, a, b, None, "for bob alone");
     assert_eq!(sent.of, 1);
     world.settle();
@@ -95,7 +84,7 @@ fn what_is_told_to_one_arrives_at_that_one_alone_and_is_heard_where_both_are() {
 
 #[test]
 fn who_sleeps_is_told_when_they_wake_without_having_opened_the_room() {
-    let (mut world, _, [a, b, _]) = three(2);
+    let (mut world, _, [a, b, _], _) = three(2);
     world.put_to_sleep(b);
     let sent = tell(&mut world, a, b, None, "when you wake");
     assert_eq!(sent.reached, 0);
@@ -110,7 +99,7 @@ fn who_sleeps_is_told_when_they_wake_without_having_opened_the_room() {
 #[test]
 fn two_who_tell_each_other_at_once_have_one_room_and_read_all_of_it() {
     for seed in 0..20 {
-        let (mut world, _, [a, b, _]) = three(100 + seed);
+        let (mut world, _, [a, b, _], _) = three(100 + seed);
         world.cut(a, b);
         tell(&mut world, a, b, None, "from alice");
         tell(&mut world, b, a, None, "from bob");
@@ -131,7 +120,7 @@ fn two_who_tell_each_other_at_once_have_one_room_and_read_all_of_it() {
 
 #[test]
 fn a_stranger_opens_no_direct_room_and_hears_none() {
-    let (mut world, _, [a, _, _]) = three(3);
+    let (mut world, _, [a, _, _], _) = three(3);
     let d = world.add_node("dave");
     world.start_room(d, "elsewhere");
     assert!(matches!(world.open_direct(d, a), Some(Err(Failure::NoSuchPeer))));
@@ -148,7 +137,7 @@ fn a_stranger_opens_no_direct_room_and_hears_none() {
 
 #[test]
 fn who_shares_no_room_any_more_is_heard_only_by_who_has_spoken_to_them() {
-    let (mut world, shared, [a, b, c]) = three(4);
+    let (mut world, shared, [a, b, c], _) = three(4);
     tell(&mut world, b, a, None, "to alice, who never answers");
     tell(&mut world, c, b, None, "to bob");
     tell(&mut world, b, c, None, "to carol");
@@ -167,7 +156,7 @@ fn who_shares_no_room_any_more_is_heard_only_by_who_has_spoken_to_them() {
 
 #[test]
 fn what_is_for_one_session_is_given_to_that_session_alone() {
-    let (mut world, shared, [a, b, _]) = three(5);
+    let (mut world, shared, [a, b, _], _) = three(5);
     for session in ["api", "web"] {
         given(&mut world, b, session, shared);
     }
@@ -186,7 +175,7 @@ fn what_is_for_one_session_is_given_to_that_session_alone() {
 
 #[test]
 fn nobody_rules_a_direct_room() {
-    let (mut world, _, [a, b, c]) = three(6);
+    let (mut world, _, [a, b, c], _) = three(6);
     tell(&mut world, a, b, None, "hello");
     world.settle();
     let room = room_of(&world, a, b);
@@ -211,7 +200,7 @@ fn nobody_rules_a_direct_room() {
 
 #[test]
 fn a_store_that_was_lost_finds_its_direct_rooms_when_the_other_speaks() {
-    let (mut world, _, [a, b, _]) = three(7);
+    let (mut world, _, [a, b, _], _) = three(7);
     let before = world.nodes[b].store.clone();
     tell(&mut world, a, b, None, "one");
     tell(&mut world, b, a, None, "two");
@@ -229,7 +218,7 @@ fn a_store_that_was_lost_finds_its_direct_rooms_when_the_other_speaks() {
 
 #[test]
 fn a_local_room_is_spoken_of_with_nobody() {
-    let (mut world, _, [a, b, _]) = three(8);
+    let (mut world, _, [a, b, _], _) = three(8);
     let room = world.start_local(a, "notes");
     world.say_surely(a, room, "to myself");
     assert!(matches!(world.invite(a, room, None), Some(Err(Failure::StaysHere))));
@@ -261,7 +250,7 @@ fn random_stories_have_people_who_speak_alone() {
 /// Somebody who knows the id of a room that is none of theirs: one that stays where it is, or that of two others.
 #[test]
 fn who_names_a_local_room_or_the_room_of_two_others_is_refused_as_if_there_were_none() {
-    let (mut world, shared, [a, b, c]) = three(9);
+    let (mut world, shared, [a, b, c], _) = three(9);
     let notes = world.start_local(a, "notes");
     tell(&mut world, a, b, None, "for bob alone");
     world.settle();

@@ -4,21 +4,10 @@
 
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding};
 use parlor_sim::World;
+use parlor_sim::act::three;
 use parlor_sim::dice::Dice;
 use parlor_wire::RoomId;
 use parlor_wire::control::Role;
-
-/// Alice's room with Bob and Carol in it.
-fn three(seed: u64) -> (World, RoomId, [usize; 3], String) {
-    let mut world = World::new(seed);
-    let [a, b, c] = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(a, "room");
-    for node in [b, c] {
-        assert!(matches!(world.join(node, &invited.text, 20_000), Some(Ok(_))));
-    }
-    world.settle();
-    (world, invited.room, [a, b, c], invited.text)
-}
 
 fn standing(world: &World, node: usize, room: RoomId) -> RoomStanding {
     world.nodes[node].engine.as_ref().unwrap().room(&room).unwrap().state

@@ -8,6 +8,7 @@ use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener};
 use parlor_core::persist::Table;
 use parlor_sim::World;
+use parlor_sim::act::three;
 use parlor_store::Store;
 use parlor_wire::control::{ControlBody, ControlHeader, Join, Request, Role, ticket_recipient};
 use parlor_wire::frame::{ControlBatch, Frame};
@@ -15,18 +16,6 @@ use parlor_wire::roster::{Insert, Roster};
 use parlor_wire::ticket::TicketText;
 use parlor_wire::{Control, EntryId, KeyId, PeerId, RULES, RoomId, SUITE, Salt, WIRE_VERSION, domain};
 use zeroize::Zeroizing;
-
-/// Alice's room with Bob and Carol in it, and the ticket they came by.
-fn three(seed: u64) -> (World, RoomId, [usize; 3], String) {
-    let mut world = World::new(seed);
-    let [a, b, c] = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(a, "room");
-    for node in [b, c] {
-        world.join(node, &invited.text, 20_000).unwrap().unwrap();
-    }
-    world.settle();
-    (world, invited.room, [a, b, c], invited.text)
-}
 
 fn keys_of(text: &str) -> TicketKeys {
     TicketKeys::from_seed(&TicketText::parse(text).unwrap().seed)

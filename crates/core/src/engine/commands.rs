@@ -160,16 +160,9 @@ impl Engine {
         self.touched_rooms.insert(room);
         self.take_own_control(room, genesis)?;
         self.sealing_key(room)?;
-        let name = crate::text::names::room_name(name).into_string();
-        let body = Body {
-            kind: body::KIND_ROOM,
-            text: Some(name),
-            nick: Some(self.nick.clone()),
-            ..Body::default()
-        };
         let terms = Ticketing { expires, uses: None, role: Role::Member, approve: false };
         let invited = if stays_here { None } else { Some(self.new_ticket(room, terms, endpoints)?) };
-        self.author_data(room, &body, None)?;
+        self.say_name(room, name)?;
         let nick = self.nick.clone();
         self.local(room, |local| local.told_nick = Some(nick));
         Ok(Outcome::Started { room, invited })

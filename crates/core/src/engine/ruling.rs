@@ -209,13 +209,14 @@ impl Engine {
 
     fn rename_room(&mut self, room: RoomId, name: &str) -> Result<(), Failure> {
         self.ruling(room)?;
+        self.say_name(room, name)
+    }
+
+    /// Tells the room what it is called.
+    pub(super) fn say_name(&mut self, room: RoomId, name: &str) -> Result<(), Failure> {
         let name = crate::text::names::room_name(name).into_string();
-        let body = Body {
-            kind: body::KIND_ROOM,
-            text: Some(name),
-            nick: Some(self.nick.clone()),
-            ..Body::default()
-        };
+        let nick = Some(self.nick.clone());
+        let body = Body { kind: body::KIND_ROOM, text: Some(name), nick, ..Body::default() };
         self.author_data(room, &body, None).map(drop)
     }
 
