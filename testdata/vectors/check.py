@@ -3,8 +3,8 @@
 
 `python3 testdata/vectors/check.py` makes itself an environment from requirements.txt in the cache folder
 (PARLOR_TEST_CACHE, else ~/.cache/parlor-test) where the libraries are missing, says what it checked and
-exits 0, or says what is wrong and exits 1. Each file of vectors has one function; a new file (derived keys,
-seals) adds a function and a line in CHECKS. A file without one is an error.
+exits 0, or says what is wrong and exits 1. Each file of vectors has one function; a new file adds a function and a
+line in CHECKS. A file without one is an error. What is derived and sealed is checked in derivations.py.
 """
 
 import base64
@@ -19,7 +19,6 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CDDL = HERE.parent.parent / "docs" / "spec" / "room.cddl"
 
 
 def enter_environment():
@@ -44,31 +43,20 @@ def enter_environment():
     os.execv(python, [str(python), *sys.argv])
 
 
+# Nothing is left behind in the checkout.
+sys.dont_write_bytecode = True
+
 try:
+    import blake3  # noqa: F401
     import cbor2
-    import pycddl
-    from blake3 import blake3
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    import cryptography  # noqa: F401
+    import mnemonic  # noqa: F401
+    import pycddl  # noqa: F401
 except ImportError:
     enter_environment()
 
-# ---- the constructions, as the specification says them ----------------------------------------------------------
-
-CONTROL_SIGNATURE = b"parlor/0 control entry signature;"
-JOIN_SIGNATURE = b"parlor/0 join by ticket signature;"
-DATA_SIGNATURE = b"parlor/0 data entry signature;"
-CARD_SIGNATURE = b"parlor/0 card signature;"
-LINK_PROOF = b"parlor/0 link proof by ticket;"
-SIGNAL_SIGNATURE = b"parlor/0 signal signature;"
-ENTRY_AAD = b"parlor/0 entry associated data;"
-CONTROL_ID = "parlor/0 control entry id;"
-DATA_ID = "parlor/0 data entry id;"
-CARD_ID = "parlor/0 card id;"
-TICKET_RECIPIENT = "parlor/0 ticket recipient id;"
-BODY_HASH = "parlor/0 sealed body hash;"
-TICKET_CHECKSUM = "parlor/0 ticket text checksum;"
-CALLED = "parlor/0 who is called;"
+from constructions import *  # noqa: E402, F403: the libraries had to be there first
+import derivations  # noqa: E402
 
 LETTERS = {"peer": "p", "room": "r", "entry": "m", "key": "k", "recipient": "c"}
 FRAMES = (
@@ -76,18 +64,6 @@ FRAMES = (
 ).split()
 GENESIS, OWN, TICKET, CLOSE, REQUEST, JOIN, ADMIT, REMOVE, ROLE, LEAVE, CARD, REKEY, GRANT, WANT, NOTE = range(15)
 ROLES = ["reader", "member", "owner"]
-
-
-def derive(context, data):
-    return blake3(data, derive_key_context=context).digest()
-
-
-def verifies(key, domain, message, signature):
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, domain + message)
-        return True
-    except InvalidSignature:
-        return False
 
 
 def base32(data):
@@ -98,31 +74,6 @@ def unbase32(text):
     data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
     assert base32(data) == text, "bits left over"
     return data
-
-
-def decode(data):
-    """The value of canonical CBOR."""
-    value = cbor2.loads(data)
-    assert cbor2.dumps(value, canonical=True) == data, "not canonical"
-    return value
-
-
-_schemas = {}
-
-
-def matches(rule, data):
-    """Whether the CDDL takes the bytes as this rule."""
-    if rule not in _schemas:
-        _schemas[rule] = pycddl.Schema(f"checked = {rule}\n{CDDL.read_text()}")
-    try:
-        _schemas[rule].validate_cbor(data)
-        return True
-    except pycddl.ValidationError:
-        return False
-
-
-def unhex(vector, *fields):
-    return [bytes.fromhex(vector[field]) for field in fields]
 
 
 # ---- one function for each file ---------------------------------------------------------------------------------
@@ -138,7 +89,7 @@ def check_domains(file):
     here = {value for name, value in globals().items() if name.isupper() and isinstance(value, (str, bytes))}
     used = {d.decode() if isinstance(d, bytes) else d for d in here}
     listed = file["vectors"]
-    assert {d for d in used if d.startswith("parlor/0 ")} <= set(listed), "a domain that is not listed"
+    assert {d for d in used if d.startswith("parlor/0 ")} == set(listed), "not the domains that are used here"
     for a in listed:
         assert a.endswith(";") and sum(b.startswith(a) for b in listed) == 1, f"{a} begins another"
     table = re.findall(r"^\| `(parlor/0 [^`]*;)` \|", (CDDL.parent / "crypto.md").read_text(), re.MULTILINE)
@@ -546,7 +497,6 @@ def check_rosters(file):
         assert chains == v["chains"], "chains"
 
 
-# Derived keys, sealed bodies, seals and wraps get files and functions of their own here.
 CHECKS = {
     "ids.json": check_ids,
     "domains.json": check_domains,
@@ -558,6 +508,7 @@ CHECKS = {
     "refused.json": check_refused,
     "rosters.json": check_rosters,
     "calls.json": check_calls,
+    **derivations.CHECKS,
 }
 
 
@@ -570,7 +521,7 @@ def main():
     for name, check in CHECKS.items():
         file = json.loads((HERE / name).read_text())
         failures = 0
-        whole = name in ("domains.json", "data.json", "control.json", "frames.json")
+        whole = name in ("domains.json", "data.json", "control.json", "frames.json", "bodies.json")
         parts = [file["vectors"]] if whole else [[vector] for vector in file["vectors"]]
         if name == "tickets.json":
             parts = [file["vectors"]]
