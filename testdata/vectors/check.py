@@ -64,6 +64,8 @@ FRAMES = (
 ).split()
 GENESIS, OWN, TICKET, CLOSE, REQUEST, JOIN, ADMIT, REMOVE, ROLE, LEAVE, CARD, REKEY, GRANT, WANT, NOTE = range(15)
 ROLES = ["reader", "member", "owner"]
+# What room.cddl calls the bodies.
+BODIES = "genesis own ticket close request join admit remove role leave card-entry rekey grant want note".split()
 
 
 def base32(data):
@@ -77,6 +79,20 @@ def unbase32(text):
 
 
 # ---- one function for each file ---------------------------------------------------------------------------------
+
+
+def numbers(of):
+    """The numbers in use and the retired ones, as the table of wire.md says."""
+    row = re.search(rf"^\| {of} \| (\d+)(?: to (\d+))? \| (.*?) \|$", (CDDL.parent / "wire.md").read_text(), re.MULTILINE)
+    retired = {int(number) for number in re.findall(r"\d+", row[3])}
+    return set(range(int(row[1]), int(row[2] or row[1]) + 1)) - retired, retired
+
+
+def is_strict(rule, data):
+    """Whether the CDDL takes the bytes, and not with one key more. pycddl takes any map for the empty one of a note."""
+    if rule == "note":
+        return data == b"\xa0"
+    return matches(rule, data) and not matches(rule, cbor2.dumps({**decode(data), 99: 0}, canonical=True))
 
 
 def check_ids(file):
@@ -155,6 +171,13 @@ def check_card(signed):
     return card
 
 
+def with_body(data, body):
+    """A control entry with another body. Nobody signed it."""
+    envelope = decode(data)
+    header = {**decode(envelope[0]), 9: cbor2.dumps(body, canonical=True)}
+    return cbor2.dumps({**envelope, 0: cbor2.dumps(header, canonical=True)}, canonical=True)
+
+
 def check_control(file):
     seeds = {key: bytes.fromhex(seed) for key, seed in file["seeds"].items()}
     kinds = set()
@@ -163,7 +186,10 @@ def check_control(file):
             v, "bytes", "header", "body", "id", "room", "author", "signature"
         )
         entry = Control(data)
-        assert matches("control-entry", data), "CDDL"
+        assert is_strict("control-entry", data) and is_strict("control-header", header), "CDDL"
+        assert is_strict(BODIES[entry.kind], body), "CDDL of the body"
+        spoilt = with_body(data, {**entry.body, 99: 0})
+        assert entry.kind == NOTE or not matches("control-entry", spoilt), "CDDL of the body inside"
         assert (entry.header_bytes, entry.header[9], entry.id, entry.room) == (header, body, id, room)
         assert (entry.author, entry.signature, entry.kind) == (author, signature, v["kind"])
         signer = Ed25519PrivateKey.from_private_bytes(seeds[v["author"]])
@@ -176,7 +202,8 @@ def check_control(file):
         if entry.kind == ADMIT:
             admitted = entry.body[0]
         kinds.add(entry.kind)
-    assert kinds == set(range(15))
+    used, retired = numbers("kinds of control entries")
+    assert kinds == used == set(range(len(BODIES))) - retired, "kinds"
     assert data == admitted, "the last vector is the request of the admit"
 
 
@@ -188,7 +215,7 @@ def check_data(file):
         )
         envelope = decode(data)
         fields = decode(envelope[0])
-        assert matches("data-entry", data), "CDDL"
+        assert is_strict("data-entry", data) and is_strict("data-header", header), "CDDL"
         assert (envelope[0], envelope[1]) == (header, signature)
         assert derive(DATA_ID, header) == id
         assert verifies(author, DATA_SIGNATURE, header, signature)
@@ -207,19 +234,24 @@ def check_cards(file):
     for v in file["vectors"]:
         data, card, id, identity, signature = unhex(v, "bytes", "card", "id", "identity", "signature")
         signed = decode(data)
-        assert matches("signed-card", data), "CDDL"
+        assert is_strict("signed-card", data) and is_strict("card", card), "CDDL"
         assert check_card(signed) == card and derive(CARD_ID, card) == id
         assert (signed[0][1], signed[1]) == (identity, signature)
 
 
 def check_frames(file):
-    seen = set()
+    seen, reasons = set(), set()
     for v in file["vectors"]:
         data = bytes.fromhex(v["bytes"])
         number, content = decode(data)
         rule = FRAMES[number]
         assert v["name"].split(":")[0].replace(" ", "-").startswith(rule), "another name"
         assert matches(rule, data), "CDDL"
+        assert not matches(rule, cbor2.dumps([99, content], canonical=True)), "another number"
+        others = [other for other in FRAMES if other != rule and matches(other, data)]
+        assert not others, f"also {others}"
+        if rule == "refuse":
+            reasons.add(content[0])
         if "proof_message" in v:
             key, signature = content[0][1][0], content[0][1][1]
             assert verifies(key, LINK_PROOF, bytes.fromhex(v["proof_message"]), signature)
@@ -229,7 +261,12 @@ def check_frames(file):
             room, signed = unhex(v, "room", "signed_bytes")
             assert bare == signed and verifies(signal[0], SIGNAL_SIGNATURE, room + bare, signal[7])
         seen.add(number)
-    assert seen == set(range(len(FRAMES)))
+    # pycddl does not tell apart the arrays of a choice, so the choice is read here.
+    choice = re.search(r"^frame = ((?:.*\n)*?)\n", CDDL.read_text(), re.MULTILINE)[1]
+    assert re.findall(r"[\w-]+", choice) == FRAMES, "the choice of frames"
+    used, retired = numbers("frames")
+    assert seen == used == set(range(len(FRAMES))) - retired, "frames"
+    assert reasons == numbers("reasons of Refuse")[0], "reasons"
 
 
 def read_ticket(pasted):
