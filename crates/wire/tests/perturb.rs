@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "../../../fuzz/targets/card.rs"]
+mod fuzz_card;
 #[path = "../../../fuzz/targets/control.rs"]
 mod fuzz_control;
 #[path = "../../../fuzz/targets/data.rs"]
@@ -12,6 +14,8 @@ mod fuzz_data;
 mod fuzz_frame;
 #[path = "../../../fuzz/targets/text.rs"]
 mod fuzz_text;
+#[path = "../../../fuzz/targets/ticket.rs"]
+mod fuzz_ticket;
 
 use common::{Place, Signing, control, samples};
 use parlor_wire::control::{Admit, ControlBody};
@@ -106,7 +110,7 @@ fn no_changed_data_entry_verifies() {
 fn no_changed_card_verifies() {
     let card = Signing::new(samples::ALICE).card(1, 1);
     for changed in changes(&card.encode()) {
-        fuzz_control::run(&changed);
+        fuzz_card::run(&changed);
         assert!(!SignedCard::decode(&changed).is_ok_and(|taken| taken.verify().is_ok()), "{changed:02x?}");
     }
 }
@@ -139,6 +143,38 @@ fn no_changed_ticket_text_says_something_else() {
     }
 }
 
+/// The content of a committed ticket changed where no checksum can notice, as somebody who makes one by hand can.
+#[test]
+fn a_ticket_with_any_content_and_the_right_checksum_is_refused_or_says_the_same_again() {
+    let seed = [5; 32];
+    let relay = "https://hub.example";
+    let endpoints = |addresses: usize| {
+        let address: Vec<u8> = vec![0x46, 10, 0, 0, 1, 17, 81];
+        let mut one = vec![0x82, 0x58, 0x20];
+        one.extend_from_slice(&[9; 32]);
+        one.push(0x80 + addresses as u8);
+        (0..addresses).for_each(|_| one.extend_from_slice(&address));
+        [vec![0x81], one].concat()
+    };
+    let head = |items: u8| [&[0x80 + items, 0x58, 0x20][..], &[7; 32], &[0x58, 0x20], &seed].concat();
+    let expires = [0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let text = [&[0x60 + relay.len() as u8][..], relay.as_bytes()].concat();
+    let contents = [
+        [head(3), vec![0x80]].concat(),
+        [head(3), endpoints(4)].concat(),
+        [head(3), endpoints(15)].concat(),
+        [head(4), endpoints(1), expires.to_vec()].concat(),
+        [head(5), endpoints(1), vec![0xf6], text].concat(),
+    ];
+    for content in &contents {
+        fuzz_ticket::run(content);
+        changes(content).for_each(|changed| fuzz_ticket::run(&changed));
+    }
+    let read = |content: &[u8]| TicketText::parse(&fuzz_ticket::text_of(content)).is_ok();
+    let taken: Vec<bool> = contents.iter().map(|content| read(content)).collect();
+    assert_eq!(taken, [true, true, false, false, true], "four addresses, and times that are times");
+}
+
 #[test]
 fn no_changed_id_is_the_same_id() {
     let id = PeerId([0xa5; 32]);
@@ -155,10 +191,12 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fuzz_card::run(&bytes);
         fuzz_control::run(&bytes);
         fuzz_data::run(&bytes);
         fuzz_frame::run(&bytes);
         fuzz_text::run(&bytes);
+        fuzz_ticket::run(&bytes);
     }
 
     #[test]
