@@ -1,12 +1,14 @@
 //! Which key is fit to seal under, case by case (rules K1–K5): the sealer answers for the key.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
+
 use parlor_core::crypto::{self, RoomKey, SealContext, TicketKeys};
 use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener, recipients};
 use parlor_wire::control::{
-    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Rekey, Role, Seal, Ticket,
-    Wrap, ticket_recipient,
+    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Note, Rekey, Role, Seal,
+    Ticket, Want, Wrap, ticket_recipient,
 };
 use parlor_wire::roster::{Dag, Insert, Roster};
 use parlor_wire::{
@@ -291,6 +293,54 @@ fn k5_readers_and_tickets_without_a_key_are_found_by_their_cards() {
     stage.write(0, ControlBody::Card(NewCard { card: again }));
     assert_eq!(unaware(&stage), [reborn.card.id()]);
     assert_eq!(recipients(&Roster::fold(&stage.dag), NOW).len(), 4, "Alice, Bob twice, the ticket");
+}
+
+/// Whoever knows both can make a second rekey of the older key that wraps the newer one.
+#[test]
+fn k1_keys_that_wrap_each_other_are_heads_and_are_wrapped_by_the_next() {
+    let mut stage = Stage::new();
+    let first = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(first));
+    let second = stage.rekey(2, vec![stage.to_person(0, 2, 0)], &[1]);
+    stage.write(0, ControlBody::Rekey(second));
+    assert_eq!(stage.ring(0, None).heads(), [stage.key(2).0]);
+    let circle = stage.rekey(1, vec![], &[2]);
+    stage.write(0, ControlBody::Rekey(circle));
+    let both: BTreeSet<KeyId> = [1, 2].into_iter().map(|number| stage.key(number).0).collect();
+    assert_eq!(stage.ring(0, None).heads().into_iter().collect::<BTreeSet<_>>(), both, "neither is lost");
+    let next = stage.rekey(3, vec![stage.to_person(0, 3, 0)], &[1, 2]);
+    stage.write(0, ControlBody::Rekey(next));
+    assert_eq!(stage.ring(0, None).heads(), [stage.key(3).0]);
+    let around_itself = stage.rekey(4, vec![stage.to_person(0, 4, 0)], &[4]);
+    stage.write(0, ControlBody::Rekey(around_itself));
+    assert!(stage.ring(0, None).heads().contains(&stage.key(4).0));
+}
+
+/// A machine and its copy may both say so, and a grant may have heard of one of them.
+#[test]
+fn k5_a_want_that_no_grant_has_seen_stays_in_every_order() {
+    let mut stage = Stage::new();
+    let ticket = stage.ticket(None, false);
+    stage.join(1, ticket);
+    let key = stage.key(1).0;
+    let before = stage.dag.clone();
+    let want = stage.sign(1, ControlBody::Want(Want { keys: vec![key] }), None);
+    stage.put(want.clone());
+    let grant = ControlBody::Grant(Grant { key, seals: vec![stage.to_person(0, 1, 1)] });
+    let grant = stage.sign(0, grant, None);
+    stage.dag = before.clone();
+    stage.write(0, ControlBody::Note(Note {}));
+    let note = stage.dag.iter().last().unwrap().clone();
+    let other = stage.sign(1, ControlBody::Want(Want { keys: vec![key] }), None);
+    for order in [[&want, &grant, &other], [&other, &want, &grant], [&want, &other, &grant]] {
+        stage.dag = before.clone();
+        stage.put(note.clone());
+        for entry in order {
+            stage.put(entry.clone());
+        }
+        let peer = stage.people[1].identity.peer();
+        assert!(stage.ring(0, None).is_wanted_by(&key, &peer));
+    }
 }
 
 #[test]
