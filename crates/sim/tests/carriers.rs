@@ -140,10 +140,13 @@ fn scenario_7_a_carrier_that_goes_back_takes_nothing_back() {
     assert_eq!(world.texts(ALICE, room).len(), 5);
 }
 
-/// Bob lost his store and came again, with a new card, of which Mallory tells Carol nothing. Carol makes a new key meanwhile.
+/// Bob lost his store and came again, with a new card, of which Mallory tells Carol nothing. Carol makes a new key meanwhile. No
+/// ticket is open that would open it to him.
 #[test]
 fn scenario_7_a_carrier_that_shows_old_cards_keeps_nobody_from_reading() {
     let (mut world, room, text) = four(703);
+    let tickets = world.held(ALICE, room).unwrap().roster.tickets;
+    world.close_ticket(ALICE, room, *tickets.first_key_value().unwrap().0).unwrap().unwrap();
     world.say_surely(ALICE, room, "before");
     world.settle();
     world.make_puppet(MALLORY);
