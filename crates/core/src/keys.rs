@@ -287,25 +287,25 @@ impl KeyRing {
     /// The keys in circles of wraps, and those between two circles.
     fn circling(&self) -> BTreeSet<KeyId> {
         let all = self.facts.keys().copied().collect();
-        let above = without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
-        without_ends(above, |id| self.facts.get(id).map(|facts| (&facts.wrapped_by, &facts.wraps)))
+        let (above, _) =
+            without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
+        without_ends(above, |id| self.facts.get(id).map(|facts| (&facts.wrapped_by, &facts.wraps))).0
     }
 
-    fn depth(&self, key: &KeyId) -> usize {
-        let mut deepest = 0;
-        let mut stack = vec![(*key, 0)];
-        let mut seen = BTreeMap::new();
-        while let Some((at, depth)) = stack.pop() {
-            if seen.get(&at).is_some_and(|known| *known >= depth) || depth > self.facts.len() {
-                continue;
-            }
-            seen.insert(at, depth);
-            deepest = deepest.max(depth);
-            if let Some(facts) = self.facts.get(&at) {
-                stack.extend(facts.wraps.iter().map(|wrapped| (*wrapped, depth + 1)));
-            }
+    /// The longest line of wrapped keys below each key. Below one that leads into a circle there is no longest: it has
+    /// more than any other.
+    fn depths(&self) -> BTreeMap<KeyId, usize> {
+        let all = self.facts.keys().copied().collect();
+        let (endless, ends) =
+            without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
+        let mut depths: BTreeMap<KeyId, usize> = endless.iter().map(|id| (*id, usize::MAX)).collect();
+        for id in ends {
+            let wrapped = self.facts.get(&id).into_iter().flat_map(|facts| &facts.wraps);
+            let below = wrapped.filter_map(|wrapped| depths.get(wrapped)).max();
+            let depth = below.map_or(0, |below| below + 1);
+            depths.insert(id, depth);
         }
-        deepest
+        depths
     }
 
     /// K2: whether everybody a key was given to is a live reader or a sealable ticket. Who joined by a ticket is not
@@ -324,7 +324,8 @@ impl KeyRing {
     /// K3: the deepest fit key this node can open.
     pub fn fit_key(&self, roster: &Roster, now: TimeMs) -> Option<KeyId> {
         let fit = self.held.keys().filter(|id| self.fit(id, roster, now));
-        fit.max_by_key(|id| (self.depth(id), **id)).copied()
+        let depths = self.depths();
+        fit.max_by_key(|id| (depths.get(id), **id)).copied()
     }
 
     /// Cards of live readers and sealable tickets to which a key was never given, directly or under a key that wraps
@@ -356,16 +357,18 @@ impl KeyRing {
     }
 }
 
-/// What is left of a graph when whatever leads nowhere is taken away, again and again. `around` gives where something leads
-/// to, and from where one comes to it.
+/// What is left of a graph when whatever leads nowhere is taken away, again and again; and what was taken, in that order.
+/// `around` gives where something leads to, and from where one comes to it.
 fn without_ends<'a>(
     mut left: BTreeSet<KeyId>,
     around: impl Fn(&KeyId) -> Option<(&'a BTreeSet<KeyId>, &'a BTreeSet<KeyId>)>,
-) -> BTreeSet<KeyId> {
+) -> (BTreeSet<KeyId>, Vec<KeyId>) {
     let leads = |id: &KeyId| around(id).map_or(0, |(to, _)| to.iter().filter(|id| left.contains(id)).count());
     let mut ways: BTreeMap<KeyId, usize> = left.iter().map(|id| (*id, leads(id))).collect();
     let mut ends: Vec<KeyId> = ways.iter().filter(|(_, ways)| **ways == 0).map(|(id, _)| *id).collect();
-    while let Some(end) = ends.pop() {
+    let mut next = 0;
+    while let Some(end) = ends.get(next).copied() {
+        next += 1;
         left.remove(&end);
         for before in around(&end).into_iter().flat_map(|(_, from)| from) {
             if let Some(ways) = ways.get_mut(before) {
@@ -376,7 +379,7 @@ fn without_ends<'a>(
             }
         }
     }
-    left
+    (left, ends)
 }
 
 /// Everyone a room key should be sealed to: the cards of live readers, and sealable tickets.

@@ -20,6 +20,8 @@ use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
 const NOW: u64 = 1_000;
+/// Keys that wrap each other: far fewer than a member can write.
+const WEB: u16 = 800;
 
 struct Person {
     identity: Identity,
@@ -258,6 +260,28 @@ fn k3_the_deepest_fit_key_is_taken() {
     }
     let roster = Roster::fold(&stage.dag);
     assert_eq!(stage.ring(0, None).fit_key(&roster, NOW), Some(stage.key(4).0));
+}
+
+/// Each wraps all before it, or says so: the ways through such a web are more than anybody can walk.
+#[test]
+fn k3_a_web_of_wraps_is_measured_without_walking_every_way_through_it() {
+    let mut stage = Stage::new();
+    let rubbish = |number: u16| {
+        // The newest has the lowest id: the worst order to come by.
+        let id = KeyId(std::array::from_fn(|at| (!number).to_be_bytes()[at % 2]));
+        Wrap { key: id, sealed: vec![0; 48].into() }
+    };
+    for number in 0..WEB {
+        let wraps: Vec<Wrap> = (0..number).map(rubbish).collect();
+        stage.write(0, ControlBody::Rekey(Rekey { key: rubbish(number).key, seals: vec![], wraps }));
+    }
+    let mut top = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    top.wraps = vec![rubbish(WEB - 1)];
+    stage.write(0, ControlBody::Rekey(top));
+    let low = stage.rekey(2, vec![stage.to_person(0, 2, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(low));
+    let fit = stage.ring(0, None).fit_key(&Roster::fold(&stage.dag), NOW);
+    assert_eq!(fit, Some(stage.key(1).0), "the one with the longest line below it");
 }
 
 #[test]
