@@ -15,8 +15,13 @@ fn room_key() -> RoomKey {
     Zeroizing::new(std::array::from_fn(|at| 1 ^ at as u8))
 }
 
-/// One input. Opens nothing of it unless it is a whole entry or signal that was sealed with that key.
+/// One input.
 pub fn run(bytes: &[u8]) {
+    opens(bytes);
+}
+
+/// One input. Whether it is a whole entry or signal that was sealed with that key; nothing else opens.
+pub fn opens(bytes: &[u8]) -> bool {
     let key = room_key();
     let id = crypto::key_id(&ROOM, &key);
     let mut first = [0; 32];
@@ -28,12 +33,10 @@ pub fn run(bytes: &[u8]) {
     assert!(crypto::open_key(&context, &secret, &seal).is_err(), "nobody sealed that");
     let wrap = Wrap { key: id, sealed: bytes.to_vec().into() };
     assert!(crypto::open_wrap(&ROOM, &key, &wrap).is_err(), "nobody wrapped that");
-    if let Ok(data) = Data::decode(bytes) {
-        open_entry(&data, &key);
-    }
-    if let Ok(Frame::Signal(signal)) = Frame::decode(bytes) {
-        let _ = crypto::open_signal(&key, &ROOM, &signal);
-    }
+    let entry = Data::decode(bytes).is_ok_and(|data| open_entry(&data, &key));
+    let frame = Frame::decode(bytes);
+    let whole =
+        matches!(&frame, Ok(Frame::Signal(signal)) if crypto::open_signal(&key, &ROOM, signal).is_ok());
     let signal = Signal {
         author: PeerId([1; 32]),
         session: Salt([1; 16]),
@@ -45,13 +48,14 @@ pub fn run(bytes: &[u8]) {
         signature: None,
     };
     assert!(crypto::open_signal(&key, &ROOM, &signal).is_err(), "nobody sealed that");
+    entry || whole
 }
 
 /// What opens seals to the same bytes again.
-fn open_entry(data: &Data, key: &RoomKey) {
-    let Some(sealed) = &data.body else { return };
+fn open_entry(data: &Data, key: &RoomKey) -> bool {
+    let Some(sealed) = &data.body else { return false };
     let context = EntryContext { key, header: &data.header };
-    let Ok(plaintext) = crypto::open_body(&context, &data.header.room, sealed) else { return };
+    let Ok(plaintext) = crypto::open_body(&context, &data.header.room, sealed) else { return false };
     assert!(plaintext.len() + 4 <= sealed.len() - 16);
     if crypto::sealed_len(plaintext.len()) == sealed.len() {
         assert_eq!(crypto::seal_body(&context, &plaintext).as_ref(), Ok(sealed));
@@ -60,4 +64,5 @@ fn open_entry(data: &Data, key: &RoomKey) {
     elsewhere.chain = EntryId([9; 32]);
     let context = EntryContext { key, header: &elsewhere };
     assert!(crypto::open_body(&context, &elsewhere.room, sealed).is_err(), "it opens in another chain");
+    true
 }

@@ -65,10 +65,12 @@ fn no_changed_body_or_signal_is_misread() {
 
 #[test]
 fn nothing_sealed_opens_when_it_is_changed_or_in_another_place() {
+    let mut opened = 0;
     for bytes in vectors("bodies.json", "entry").iter().chain(&vectors("signals.json", "frame")) {
-        fuzz_opening::run(bytes);
+        opened += usize::from(fuzz_opening::opens(bytes));
         changes(bytes).step_by(7).for_each(|changed| fuzz_opening::run(&changed));
     }
+    assert!(opened > 10, "the vectors open as they are: {opened}");
     for bytes in vectors("seals.json", "sealed").iter().chain(&vectors("wraps.json", "sealed")) {
         fuzz_opening::run(bytes);
         changes(bytes).for_each(|changed| fuzz_opening::run(&changed));
