@@ -1,8 +1,10 @@
 """What is derived and sealed, worked out again from docs/spec/crypto.md. One function for each file; `check.py` runs them."""
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mnemonic import Mnemonic
 
 import cbor2
@@ -40,6 +42,7 @@ from constructions import (
     verifies,
 )
 
+HPKE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 LONGEST_BODY = 81920
 KINDS = {0: "message", 1: "profile", 2: "room-name"}
 
@@ -81,14 +84,13 @@ def check_ticket_keys(file):
 
 
 def check_seals(file):
-    suite = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
     for v in file["vectors"]:
         secret, public, room, id, to, author = unhex(
             v, "recipient_secret", "recipient_key", "room", "key_id", "to", "author"
         )
         ephemeral, enc, sealed, key = unhex(v, "ephemeral_ikm", "enc", "sealed", "key")
         info = SEAL_INFO + SUITE + room + id + to + author
-        assert suite.decrypt(enc + sealed, X25519PrivateKey.from_private_bytes(secret), info) == key, "opened"
+        assert HPKE.decrypt(enc + sealed, X25519PrivateKey.from_private_bytes(secret), info) == key, "opened"
         assert key_id(room, key) == id
         assert hpke_seal(ephemeral, public, info, key) == (enc, sealed), "sealed anew"
         seal = cbor2.dumps({0: to, 1: enc, 2: sealed}, canonical=True)
@@ -119,13 +121,21 @@ def check_padding(file):
         assert v["body_len"] == (length if length <= LONGEST_BODY else None), v["plaintext_bytes"]
 
 
+def entry_key(key, header):
+    info = ENTRY_KEY + SUITE + header[1] + header[2] + header[3].to_bytes(8, "big")
+    return hkdf(key, header[8], info)
+
+
+def entry_aad(header):
+    without = {field: value for field, value in header.items() if field != 12}
+    return ENTRY_AAD + cbor2.dumps(without, canonical=True)
+
+
 def seal_body(key, header, plaintext):
     """Of a header as it is when everything but the body hash is in it."""
     padded = len(plaintext).to_bytes(4, "big") + plaintext
     padded += bytes(bucket(len(plaintext)) - len(padded))
-    without = {field: value for field, value in header.items() if field != 12}
-    info = ENTRY_KEY + SUITE + header[1] + header[2] + header[3].to_bytes(8, "big")
-    return gcm(hkdf(key, header[8], info), ENTRY_AAD + cbor2.dumps(without, canonical=True), padded)
+    return gcm(entry_key(key, header), entry_aad(header), padded)
 
 
 def check_bodies(file):
@@ -170,6 +180,41 @@ def check_signals(file):
         assert sign(secret, SIGNAL_SIGNATURE, message) == signal[7], "signature"
 
 
+def why_not(v):
+    """Why it does not open, by the letter; None if it does."""
+    try:
+        if v["type"] == "body":
+            key, header, sealed = unhex(v, "key", "header", "sealed")
+            header = decode(header)
+            if key_id(header[1], key) != header[7]:
+                return "name"
+            assert len(sealed) == header[13] and derive(BODY_HASH, sealed) == header[12]
+            return bad_padding(AESGCM(entry_key(key, header)).decrypt(bytes(12), sealed, entry_aad(header)))
+        room, id, sealed = unhex(v, "room", "older_id" if v["type"] == "wrap" else "key_id", "sealed")
+        if v["type"] == "wrap":
+            wrapping_key = hkdf(bytes.fromhex(v["newer"]), b"", WRAP_KEY + SUITE + room + id)
+            opened = AESGCM(wrapping_key).decrypt(bytes(12), sealed, b"")
+        else:
+            secret, to, author, enc = unhex(v, "recipient_secret", "to", "author", "enc")
+            info = SEAL_INFO + SUITE + room + id + to + author
+            opened = HPKE.decrypt(enc + sealed, X25519PrivateKey.from_private_bytes(secret), info)
+        return None if key_id(room, opened) == id else "name"
+    except InvalidTag:
+        return "tag"
+
+
+def bad_padding(padded):
+    length = int.from_bytes(padded[:4], "big")
+    if len(padded) < 4 or length > len(padded) - 4:
+        return "length"
+    return "padding" if any(padded[4 + length :]) else None
+
+
+def check_not_opened(file):
+    for v in file["vectors"]:
+        assert why_not(v) == v["why"], why_not(v)
+
+
 def check_hedge(file):
     for v in file["vectors"]:
         store, secret, start = unhex(v, "store_seed", "secret", "start_seed")
@@ -204,6 +249,7 @@ CHECKS = {
     "padding.json": check_padding,
     "bodies.json": check_bodies,
     "signals.json": check_signals,
+    "not_opened.json": check_not_opened,
     "hedge.json": check_hedge,
     "safety_numbers.json": check_safety_numbers,
 }

@@ -3,6 +3,7 @@
 //! what lies there by the test `derivations`, and worked out again by `check.py`. Secrets here are made of small numbers.
 
 mod keys;
+mod not_opened;
 mod people;
 mod sealed;
 
@@ -28,6 +29,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("padding.json", sealed::padding()),
         ("bodies.json", sealed::bodies()),
         ("signals.json", sealed::signals()),
+        ("not_opened.json", not_opened::not_opened()),
         ("hedge.json", people::hedge()),
         ("safety_numbers.json", people::safety_numbers()),
     ];
