@@ -222,7 +222,7 @@ impl Room {
             let spoilt = spoil % 8 == 1 && usize::from(spoil / 8) % 6 == at;
             let author = self.people[if spoilt && spoil > 128 { (who + 1) % 3 } else { who }].peer();
             let context = SealContext { room: self.id, key: id, to, author };
-            let sealed = if spoilt && spoil < 64 { self.key(number + 1).1 } else { key.clone() };
+            let sealed = if spoilt && spoil < 64 { self.key(number.wrapping_add(1)).1 } else { key.clone() };
             let mut rng = ChaCha20Rng::from_seed([number; 32]);
             let seal = crypto::seal_key(&context, &public, &sealed, &mut rng).expect("a key that is a point");
             if spoilt && (64..=128).contains(&spoil) {
