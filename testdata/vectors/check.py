@@ -3,8 +3,8 @@
 
 `python3 testdata/vectors/check.py` makes itself an environment from requirements.txt in the cache folder
 (PARLOR_TEST_CACHE, else ~/.cache/parlor-test) where the libraries are missing, says what it checked and
-exits 0, or says what is wrong and exits 1. Each file of vectors has one function; a new file (derived keys,
-seals) adds a function and a line in CHECKS. A file without one is an error.
+exits 0, or says what is wrong and exits 1. Each file of vectors has one function; a new file adds a function and a
+line in CHECKS. A file without one is an error. What is derived and sealed is checked in derivations.py.
 """
 
 import base64
@@ -19,7 +19,6 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CDDL = HERE.parent.parent / "docs" / "spec" / "room.cddl"
 
 
 def enter_environment():
@@ -44,52 +43,30 @@ def enter_environment():
     os.execv(python, [str(python), *sys.argv])
 
 
+# Nothing is left behind in the checkout.
+sys.dont_write_bytecode = True
+
 try:
+    import blake3  # noqa: F401
     import cbor2
-    import pycddl
-    from blake3 import blake3
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    import cryptography  # noqa: F401
+    import mnemonic  # noqa: F401
+    import pycddl  # noqa: F401
 except ImportError:
     enter_environment()
 
-# ---- the constructions, as the specification says them ----------------------------------------------------------
+from constructions import *  # noqa: E402, F403: the libraries had to be there first
+import derivations  # noqa: E402
 
-CONTROL_SIGNATURE = b"parlor/0 control entry signature;"
-JOIN_SIGNATURE = b"parlor/0 join by ticket signature;"
-DATA_SIGNATURE = b"parlor/0 data entry signature;"
-CARD_SIGNATURE = b"parlor/0 card signature;"
-LINK_PROOF = b"parlor/0 link proof by ticket;"
-SIGNAL_SIGNATURE = b"parlor/0 signal signature;"
-ENTRY_AAD = b"parlor/0 entry associated data;"
-CONTROL_ID = "parlor/0 control entry id;"
-DATA_ID = "parlor/0 data entry id;"
-CARD_ID = "parlor/0 card id;"
-TICKET_RECIPIENT = "parlor/0 ticket recipient id;"
-BODY_HASH = "parlor/0 sealed body hash;"
-TICKET_CHECKSUM = "parlor/0 ticket text checksum;"
-CALLED = "parlor/0 who is called;"
-DIRECT_ROOM = "parlor/0 direct room id;"
-
-SUITE = (1).to_bytes(2, "big")
 LETTERS = {"peer": "p", "room": "r", "entry": "m", "key": "k", "recipient": "c"}
 FRAMES = (
     "hello open refuse control-heads control-want control-batch data-heads data-want data-batch data-push ack signal"
 ).split()
 GENESIS, OWN, TICKET, CLOSE, REQUEST, JOIN, ADMIT, REMOVE, ROLE, LEAVE, CARD, REKEY, GRANT, WANT, NOTE, DIRECT = range(16)
+LONGEST_TICKET = 320
 ROLES = ["reader", "member", "owner"]
-
-
-def derive(context, data):
-    return blake3(data, derive_key_context=context).digest()
-
-
-def verifies(key, domain, message, signature):
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, domain + message)
-        return True
-    except InvalidSignature:
-        return False
+# What room.cddl calls the bodies.
+BODIES = "genesis own ticket close request join admit remove role leave card-entry rekey grant want note direct".split()
 
 
 def base32(data):
@@ -102,32 +79,21 @@ def unbase32(text):
     return data
 
 
-def decode(data):
-    """The value of canonical CBOR."""
-    value = cbor2.loads(data)
-    assert cbor2.dumps(value, canonical=True) == data, "not canonical"
-    return value
-
-
-_schemas = {}
-
-
-def matches(rule, data):
-    """Whether the CDDL takes the bytes as this rule."""
-    if rule not in _schemas:
-        _schemas[rule] = pycddl.Schema(f"checked = {rule}\n{CDDL.read_text()}")
-    try:
-        _schemas[rule].validate_cbor(data)
-        return True
-    except pycddl.ValidationError:
-        return False
-
-
-def unhex(vector, *fields):
-    return [bytes.fromhex(vector[field]) for field in fields]
-
-
 # ---- one function for each file ---------------------------------------------------------------------------------
+
+
+def numbers(of):
+    """The numbers in use and the retired ones, as the table of wire.md says."""
+    row = re.search(rf"^\| {of} \| (\d+)(?: to (\d+))? \| (.*?) \|$", (CDDL.parent / "wire.md").read_text(), re.MULTILINE)
+    retired = {int(number) for number in re.findall(r"\d+", row[3])}
+    return set(range(int(row[1]), int(row[2] or row[1]) + 1)) - retired, retired
+
+
+def is_strict(rule, data):
+    """Whether the CDDL takes the bytes, and not with one key more. pycddl takes any map for the empty one of a note."""
+    if rule == "note":
+        return data == b"\xa0"
+    return matches(rule, data) and not matches(rule, cbor2.dumps({**decode(data), 99: 0}, canonical=True))
 
 
 def check_ids(file):
@@ -140,7 +106,7 @@ def check_domains(file):
     here = {value for name, value in globals().items() if name.isupper() and isinstance(value, (str, bytes))}
     used = {d.decode() if isinstance(d, bytes) else d for d in here}
     listed = file["vectors"]
-    assert {d for d in used if d.startswith("parlor/0 ")} <= set(listed), "a domain that is not listed"
+    assert {d for d in used if d.startswith("parlor/0 ")} == set(listed), "not the domains that are used here"
     for a in listed:
         assert a.endswith(";") and sum(b.startswith(a) for b in listed) == 1, f"{a} begins another"
     table = re.findall(r"^\| `(parlor/0 [^`]*;)` \|", (CDDL.parent / "crypto.md").read_text(), re.MULTILINE)
@@ -215,6 +181,13 @@ def check_card(signed):
     return card
 
 
+def with_body(data, body):
+    """A control entry with another body. Nobody signed it."""
+    envelope = decode(data)
+    header = {**decode(envelope[0]), 9: cbor2.dumps(body, canonical=True)}
+    return cbor2.dumps({**envelope, 0: cbor2.dumps(header, canonical=True)}, canonical=True)
+
+
 def check_control(file):
     seeds = {key: bytes.fromhex(seed) for key, seed in file["seeds"].items()}
     kinds = set()
@@ -223,7 +196,10 @@ def check_control(file):
             v, "bytes", "header", "body", "id", "room", "author", "signature"
         )
         entry = Control(data)
-        assert matches("control-entry", data), "CDDL"
+        assert is_strict("control-entry", data) and is_strict("control-header", header), "CDDL"
+        assert is_strict(BODIES[entry.kind], body), "CDDL of the body"
+        spoilt = with_body(data, {**entry.body, 99: 0})
+        assert entry.kind == NOTE or not matches("control-entry", spoilt), "CDDL of the body inside"
         assert (entry.header_bytes, entry.header[9], entry.id, entry.room) == (header, body, id, room)
         assert (entry.author, entry.signature, entry.kind) == (author, signature, v["kind"])
         signer = Ed25519PrivateKey.from_private_bytes(seeds[v["author"]])
@@ -236,7 +212,8 @@ def check_control(file):
         if entry.kind == ADMIT:
             admitted = entry.body[0]
         kinds.add(entry.kind)
-    assert kinds == set(range(16))
+    used, retired = numbers("kinds of control entries")
+    assert kinds == used == set(range(len(BODIES))) - retired, "kinds"
     assert data == admitted, "the last vector is the request of the admit"
 
 
@@ -248,7 +225,7 @@ def check_data(file):
         )
         envelope = decode(data)
         fields = decode(envelope[0])
-        assert matches("data-entry", data), "CDDL"
+        assert is_strict("data-entry", data) and is_strict("data-header", header), "CDDL"
         assert (envelope[0], envelope[1]) == (header, signature)
         assert derive(DATA_ID, header) == id
         assert verifies(author, DATA_SIGNATURE, header, signature)
@@ -267,19 +244,24 @@ def check_cards(file):
     for v in file["vectors"]:
         data, card, id, identity, signature = unhex(v, "bytes", "card", "id", "identity", "signature")
         signed = decode(data)
-        assert matches("signed-card", data), "CDDL"
+        assert is_strict("signed-card", data) and is_strict("card", card), "CDDL"
         assert check_card(signed) == card and derive(CARD_ID, card) == id
         assert (signed[0][1], signed[1]) == (identity, signature)
 
 
 def check_frames(file):
-    seen = set()
+    seen, reasons = set(), set()
     for v in file["vectors"]:
         data = bytes.fromhex(v["bytes"])
         number, content = decode(data)
         rule = FRAMES[number]
         assert v["name"].split(":")[0].replace(" ", "-").startswith(rule), "another name"
         assert matches(rule, data), "CDDL"
+        assert not matches(rule, cbor2.dumps([99, content], canonical=True)), "another number"
+        others = [other for other in FRAMES if other != rule and matches(other, data)]
+        assert not others, f"also {others}"
+        if rule == "refuse":
+            reasons.add(content[0])
         if "proof_message" in v:
             key, signature = content[0][1][0], content[0][1][1]
             assert verifies(key, LINK_PROOF, bytes.fromhex(v["proof_message"]), signature)
@@ -289,7 +271,12 @@ def check_frames(file):
             room, signed = unhex(v, "room", "signed_bytes")
             assert bare == signed and verifies(signal[0], SIGNAL_SIGNATURE, room + bare, signal[7])
         seen.add(number)
-    assert seen == set(range(len(FRAMES)))
+    # pycddl does not tell apart the arrays of a choice, so the choice is read here.
+    choice = re.search(r"^frame = ((?:.*\n)*?)\n", CDDL.read_text(), re.MULTILINE)[1]
+    assert re.findall(r"[\w-]+", choice) == FRAMES, "the choice of frames"
+    used, retired = numbers("frames")
+    assert seen == used == set(range(len(FRAMES))) - retired, "frames"
+    assert reasons == numbers("reasons of Refuse")[0], "reasons"
 
 
 def read_ticket(pasted):
@@ -321,7 +308,10 @@ def read_ticket(pasted):
         return "mistyped"
     if derive(TICKET_CHECKSUM, data[:-4])[:4] != data[-4:]:
         return "mistyped"
-    return decode(data[2:-4])
+    content = decode(data[2:-4])
+    expires = content[3] if len(content) > 3 and content[3] is not None else 0
+    beyond = len(content[2]) > 3 or any(len(at) > 4 for _, at in content[2]) or expires * 1000 >= 1 << 64
+    return "newer" if beyond or len("parlor1") + want > LONGEST_TICKET else content
 
 
 def address(data):
@@ -348,7 +338,7 @@ def check_tickets(file):
             "relay": relay,
             "expires_ms": None if expires is None else expires * 1000,
         }
-        assert len(v["text"]) <= 320
+        assert len(v["text"]) <= LONGEST_TICKET
         assert by_text.setdefault(v["text"], v.get("says")) == says
 
 
@@ -561,7 +551,6 @@ def check_rosters(file):
         assert chains == v["chains"], "chains"
 
 
-# Derived keys, sealed bodies, seals and wraps get files and functions of their own here.
 CHECKS = {
     "ids.json": check_ids,
     "domains.json": check_domains,
@@ -573,6 +562,7 @@ CHECKS = {
     "refused.json": check_refused,
     "rosters.json": check_rosters,
     "calls.json": check_calls,
+    **derivations.CHECKS,
 }
 
 
@@ -585,7 +575,7 @@ def main():
     for name, check in CHECKS.items():
         file = json.loads((HERE / name).read_text())
         failures = 0
-        whole = name in ("domains.json", "data.json", "control.json", "frames.json")
+        whole = name in ("domains.json", "data.json", "control.json", "frames.json", "bodies.json")
         parts = [file["vectors"]] if whole else [[vector] for vector in file["vectors"]]
         if name == "tickets.json":
             parts = [file["vectors"]]

@@ -64,8 +64,9 @@ pub struct KeyRing {
     card_keys: BTreeMap<RecipientId, PublicSealingKey>,
     /// Whose each card is.
     card_owners: BTreeMap<RecipientId, PeerId>,
-    /// Keys that somebody says have not reached them, and that nobody gave since: the latest entry that says so.
-    wants: BTreeMap<(KeyId, PeerId), EntryId>,
+    /// Keys that somebody says have not reached them, and that nobody gave since: the entries that say so. All of them,
+    /// for which one comes last is another to everybody.
+    wants: BTreeMap<(KeyId, PeerId), BTreeSet<EntryId>>,
     /// Whose sealing keys joined by a ticket: whoever has one could open what is sealed to the ticket.
     joined_keys: BTreeMap<EntryId, BTreeSet<(PeerId, PublicSealingKey)>>,
     /// Entries already read for facts, as a count of the DAG's order.
@@ -117,7 +118,9 @@ impl KeyRing {
                         .insert((author, join.card.card.sealing_key));
                 }
                 ControlBody::Want(want) => {
-                    self.wants.extend(want.keys.iter().map(|key| ((*key, author), control.id)));
+                    for key in &want.keys {
+                        self.wants.entry((*key, author)).or_default().insert(control.id);
+                    }
                 }
                 _ => {}
             }
@@ -139,11 +142,12 @@ impl KeyRing {
         let rekeyed = control.body.rekey().map(|rekey| (rekey.key, &rekey.seals));
         for (key, seals) in granted.chain(rekeyed) {
             for owner in seals.iter().filter_map(|seal| self.card_owners.get(&seal.to)) {
-                if self.wants.get(&(key, *owner)).is_some_and(|want| dag.reaches(&control.id, want)) {
-                    self.wants.remove(&(key, *owner));
+                if let Some(wants) = self.wants.get_mut(&(key, *owner)) {
+                    wants.retain(|want| !dag.reaches(&control.id, want));
                 }
             }
         }
+        self.wants.retain(|_, wants| !wants.is_empty());
     }
 
     /// Keys that somebody wants and nobody gave since.
@@ -270,31 +274,41 @@ impl KeyRing {
         }
     }
 
-    /// Keys no other held key wraps: together they open everything.
+    /// Keys no other held key wraps: together they open everything. Keys that wrap each other in a circle hide none of
+    /// it: whoever closed the circle would keep what they open from everybody who comes later.
     pub fn heads(&self) -> Vec<KeyId> {
-        let wrapped = |id: &KeyId| {
-            self.facts
-                .get(id)
-                .is_some_and(|facts| facts.wrapped_by.iter().any(|by| self.held.contains_key(by)))
+        let circling = self.circling();
+        let is_wrapped = |id: &KeyId| {
+            let wrapped_by = self.facts.get(id).into_iter().flat_map(|facts| &facts.wrapped_by);
+            wrapped_by
+                .filter(|by| self.held.contains_key(by))
+                .any(|by| !circling.contains(id) || !circling.contains(by))
         };
-        self.held.keys().filter(|id| !wrapped(id)).copied().collect()
+        self.held.keys().filter(|id| !is_wrapped(id)).copied().collect()
     }
 
-    fn depth(&self, key: &KeyId) -> usize {
-        let mut deepest = 0;
-        let mut stack = vec![(*key, 0)];
-        let mut seen = BTreeMap::new();
-        while let Some((at, depth)) = stack.pop() {
-            if seen.get(&at).is_some_and(|known| *known >= depth) || depth > self.facts.len() {
-                continue;
-            }
-            seen.insert(at, depth);
-            deepest = deepest.max(depth);
-            if let Some(facts) = self.facts.get(&at) {
-                stack.extend(facts.wraps.iter().map(|wrapped| (*wrapped, depth + 1)));
-            }
+    /// The keys in circles of wraps, and those between two circles.
+    fn circling(&self) -> BTreeSet<KeyId> {
+        let all = self.facts.keys().copied().collect();
+        let (above, _) =
+            without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
+        without_ends(above, |id| self.facts.get(id).map(|facts| (&facts.wrapped_by, &facts.wraps))).0
+    }
+
+    /// The longest line of wrapped keys below each key. Below one that leads into a circle there is no longest: it has
+    /// more than any other.
+    fn depths(&self) -> BTreeMap<KeyId, usize> {
+        let all = self.facts.keys().copied().collect();
+        let (endless, ends) =
+            without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
+        let mut depths: BTreeMap<KeyId, usize> = endless.iter().map(|id| (*id, usize::MAX)).collect();
+        for id in ends {
+            let wrapped = self.facts.get(&id).into_iter().flat_map(|facts| &facts.wraps);
+            let below = wrapped.filter_map(|wrapped| depths.get(wrapped)).max();
+            let depth = below.map_or(0, |below| below + 1);
+            depths.insert(id, depth);
         }
-        deepest
+        depths
     }
 
     /// K2: whether everybody a key was given to is a live reader or a sealable ticket. Who joined by a ticket is not
@@ -313,7 +327,8 @@ impl KeyRing {
     /// K3: the deepest fit key this node can open.
     pub fn fit_key(&self, roster: &Roster, now: TimeMs) -> Option<KeyId> {
         let fit = self.held.keys().filter(|id| self.fit(id, roster, now));
-        fit.max_by_key(|id| (self.depth(id), **id)).copied()
+        let depths = self.depths();
+        fit.max_by_key(|id| (depths.get(id), **id)).copied()
     }
 
     /// Cards of live readers and sealable tickets to which a key was never given, directly or under a key that wraps
@@ -343,6 +358,31 @@ impl KeyRing {
     pub fn author(&self, key: &KeyId) -> Option<PeerId> {
         self.facts.get(key).and_then(|facts| facts.author)
     }
+}
+
+/// What is left of a graph when whatever leads nowhere is taken away, again and again; and what was taken, in that order.
+/// `around` gives where something leads to, and from where one comes to it.
+fn without_ends<'a>(
+    mut left: BTreeSet<KeyId>,
+    around: impl Fn(&KeyId) -> Option<(&'a BTreeSet<KeyId>, &'a BTreeSet<KeyId>)>,
+) -> (BTreeSet<KeyId>, Vec<KeyId>) {
+    let leads = |id: &KeyId| around(id).map_or(0, |(to, _)| to.iter().filter(|id| left.contains(id)).count());
+    let mut ways: BTreeMap<KeyId, usize> = left.iter().map(|id| (*id, leads(id))).collect();
+    let mut ends: Vec<KeyId> = ways.iter().filter(|(_, ways)| **ways == 0).map(|(id, _)| *id).collect();
+    let mut next = 0;
+    while let Some(end) = ends.get(next).copied() {
+        next += 1;
+        left.remove(&end);
+        for before in around(&end).into_iter().flat_map(|(_, from)| from) {
+            if let Some(ways) = ways.get_mut(before) {
+                *ways -= 1;
+                if *ways == 0 {
+                    ends.push(*before);
+                }
+            }
+        }
+    }
+    (left, ends)
 }
 
 /// Everyone a room key should be sealed to: the cards of live readers, and sealable tickets.

@@ -1,14 +1,16 @@
 //! Which key is fit to seal under, case by case (rules K1–K5): the sealer answers for the key.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
+
 use parlor_core::crypto::{self, RoomKey, SealContext, TicketKeys};
 use parlor_core::engine::{Engine, OWN_SEALING};
 use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener, recipients};
 use parlor_core::persist::{Op, Snapshot, Table};
 use parlor_wire::control::{
-    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Rekey, Role, Seal, Ticket,
-    Wrap, ticket_recipient,
+    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Note, Rekey, Role, Seal,
+    Ticket, Want, Wrap, ticket_recipient,
 };
 use parlor_wire::roster::{Dag, Insert, Roster};
 use parlor_wire::{
@@ -20,6 +22,8 @@ use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
 const NOW: u64 = 1_000;
+/// Keys that wrap each other: far fewer than a member can write.
+const WEB: u16 = 800;
 
 struct Person {
     identity: Identity,
@@ -260,6 +264,28 @@ fn k3_the_deepest_fit_key_is_taken() {
     assert_eq!(stage.ring(0, None).fit_key(&roster, NOW), Some(stage.key(4).0));
 }
 
+/// Each wraps all before it, or says so: the ways through such a web are more than anybody can walk.
+#[test]
+fn k3_a_web_of_wraps_is_measured_without_walking_every_way_through_it() {
+    let mut stage = Stage::new();
+    let rubbish = |number: u16| {
+        // The newest has the lowest id: the worst order to come by.
+        let id = KeyId(std::array::from_fn(|at| (!number).to_be_bytes()[at % 2]));
+        Wrap { key: id, sealed: vec![0; 48].into() }
+    };
+    for number in 0..WEB {
+        let wraps: Vec<Wrap> = (0..number).map(rubbish).collect();
+        stage.write(0, ControlBody::Rekey(Rekey { key: rubbish(number).key, seals: vec![], wraps }));
+    }
+    let mut top = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    top.wraps = vec![rubbish(WEB - 1)];
+    stage.write(0, ControlBody::Rekey(top));
+    let low = stage.rekey(2, vec![stage.to_person(0, 2, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(low));
+    let fit = stage.ring(0, None).fit_key(&Roster::fold(&stage.dag), NOW);
+    assert_eq!(fit, Some(stage.key(1).0), "the one with the longest line below it");
+}
+
 #[test]
 fn k5_readers_and_tickets_without_a_key_are_found_by_their_cards() {
     let mut stage = Stage::new();
@@ -293,6 +319,54 @@ fn k5_readers_and_tickets_without_a_key_are_found_by_their_cards() {
     stage.write(0, ControlBody::Card(NewCard { card: again }));
     assert_eq!(unaware(&stage), [reborn.card.id()]);
     assert_eq!(recipients(&Roster::fold(&stage.dag), NOW).len(), 4, "Alice, Bob twice, the ticket");
+}
+
+/// Whoever knows both can make a second rekey of the older key that wraps the newer one.
+#[test]
+fn k1_keys_that_wrap_each_other_are_heads_and_are_wrapped_by_the_next() {
+    let mut stage = Stage::new();
+    let first = stage.rekey(1, vec![stage.to_person(0, 1, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(first));
+    let second = stage.rekey(2, vec![stage.to_person(0, 2, 0)], &[1]);
+    stage.write(0, ControlBody::Rekey(second));
+    assert_eq!(stage.ring(0, None).heads(), [stage.key(2).0]);
+    let circle = stage.rekey(1, vec![], &[2]);
+    stage.write(0, ControlBody::Rekey(circle));
+    let both: BTreeSet<KeyId> = [1, 2].into_iter().map(|number| stage.key(number).0).collect();
+    assert_eq!(stage.ring(0, None).heads().into_iter().collect::<BTreeSet<_>>(), both, "neither is lost");
+    let next = stage.rekey(3, vec![stage.to_person(0, 3, 0)], &[1, 2]);
+    stage.write(0, ControlBody::Rekey(next));
+    assert_eq!(stage.ring(0, None).heads(), [stage.key(3).0]);
+    let around_itself = stage.rekey(4, vec![stage.to_person(0, 4, 0)], &[4]);
+    stage.write(0, ControlBody::Rekey(around_itself));
+    assert!(stage.ring(0, None).heads().contains(&stage.key(4).0));
+}
+
+/// A machine and its copy may both say so, and a grant may have heard of one of them.
+#[test]
+fn k5_a_want_that_no_grant_has_seen_stays_in_every_order() {
+    let mut stage = Stage::new();
+    let ticket = stage.ticket(None, false);
+    stage.join(1, ticket);
+    let key = stage.key(1).0;
+    let before = stage.dag.clone();
+    let want = stage.sign(1, ControlBody::Want(Want { keys: vec![key] }), None);
+    stage.put(want.clone());
+    let grant = ControlBody::Grant(Grant { key, seals: vec![stage.to_person(0, 1, 1)] });
+    let grant = stage.sign(0, grant, None);
+    stage.dag = before.clone();
+    stage.write(0, ControlBody::Note(Note {}));
+    let note = stage.dag.iter().last().unwrap().clone();
+    let other = stage.sign(1, ControlBody::Want(Want { keys: vec![key] }), None);
+    for order in [[&want, &grant, &other], [&other, &want, &grant], [&want, &other, &grant]] {
+        stage.dag = before.clone();
+        stage.put(note.clone());
+        for entry in order {
+            stage.put(entry.clone());
+        }
+        let peer = stage.people[1].identity.peer();
+        assert!(stage.ring(0, None).is_wanted_by(&key, &peer));
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use parlor_core::crypto::{
 };
 use parlor_wire::control::Wrap;
 use parlor_wire::data::{CLASS_CONTENT, DataHeader, body_hash};
+use parlor_wire::frame::Signal;
 use parlor_wire::{EntryId, KeyId, PeerId, RecipientId, RoomId, Salt, WIRE_VERSION, limits};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
@@ -191,14 +192,35 @@ fn a_wrap_opens_under_its_key_and_name_only() {
 }
 
 #[test]
-fn a_signal_opens_with_its_key_salt_and_context_only() {
-    let (room_key, salt) = (key(4), Salt([1; 16]));
-    let said = seal_signal(&room_key, &ROOM, &salt, b"who", b"here").unwrap();
-    assert_eq!(open_signal(&room_key, &ROOM, &salt, b"who", &said).unwrap(), b"here");
-    assert!(open_signal(&key(5), &ROOM, &salt, b"who", &said).is_err());
-    assert!(open_signal(&room_key, &RoomId([9; 32]), &salt, b"who", &said).is_err());
-    assert!(open_signal(&room_key, &ROOM, &Salt([2; 16]), b"who", &said).is_err());
-    assert!(open_signal(&room_key, &ROOM, &salt, b"else", &said).is_err());
+fn a_signal_opens_with_its_key_room_and_all_else_of_it_only() {
+    let room_key = key(4);
+    let mut signal = Signal {
+        author: PeerId([1; 32]),
+        session: Salt([2; 16]),
+        counter: 3,
+        ttl_s: 90,
+        key: key_id(&ROOM, &room_key),
+        salt: Salt([1; 16]),
+        sealed: Vec::new().into(),
+        signature: None,
+    };
+    signal.sealed = seal_signal(&room_key, &ROOM, &signal, b"here").unwrap().into();
+    assert_eq!(open_signal(&room_key, &ROOM, &signal).unwrap(), b"here");
+    assert!(open_signal(&key(5), &ROOM, &signal).is_err());
+    assert!(open_signal(&room_key, &RoomId([9; 32]), &signal).is_err());
+    let changes: [fn(&mut Signal); 6] = [
+        |signal| signal.author = PeerId([9; 32]),
+        |signal| signal.session = Salt([9; 16]),
+        |signal| signal.counter = 4,
+        |signal| signal.ttl_s = 0,
+        |signal| signal.key = KeyId([9; 32]),
+        |signal| signal.salt = Salt([9; 16]),
+    ];
+    for change in changes {
+        let mut changed = signal.clone();
+        change(&mut changed);
+        assert!(open_signal(&room_key, &ROOM, &changed).is_err(), "{changed:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! of the room: what it knows, it knows from outside.
 
 pub mod act;
+pub mod carrier;
 pub mod check;
 pub mod dice;
 pub mod net;
@@ -12,6 +13,7 @@ pub mod story;
 pub mod watch;
 pub mod world;
 
+pub use carrier::{Carrier, Writing};
 pub use net::Faults;
 pub use session::Session;
 pub use world::{Trouble, World};

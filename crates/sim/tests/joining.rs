@@ -1,9 +1,13 @@
 //! Coming in: by tickets that are open, expired, closed, or made by somebody who is off; coming back after a loss.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use parlor_core::engine::api::{Failure, Outcome, RoomStanding};
-use parlor_sim::World;
+use parlor_core::crypto::TicketKeys;
+use parlor_core::engine::api::{Failure, Outcome, RoomStanding, Terms};
+use parlor_sim::{Carrier, World};
+use parlor_wire::control::{ControlBody, Join, Note, Role};
 use parlor_wire::frame::Refusal;
+use parlor_wire::ticket::TicketText;
+use parlor_wire::{EntryId, RoomId};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -171,4 +175,82 @@ fn a_retried_join_is_one_membership() {
     let again = world.join(bob, &invited.text, 0).unwrap().unwrap();
     assert!(matches!(again, Outcome::Joined { already: true, .. }), "{again:?}");
     assert_eq!(world.held(alice, invited.room).unwrap().roster.memberships.len(), 2);
+}
+
+fn reads(world: &mut World, node: usize, room: RoomId, whom: usize) -> bool {
+    let peer = world.nodes[whom].peer;
+    world.held(node, room).unwrap().roster.reads(&peer)
+}
+
+/// A ticket for one: Carol joins by it at Alice's, Dave at Bob's, in a partition; Alice closes it having heard of Carol. Then Eve, who
+/// kept the text, writes a join upon nothing but the ticket, with a stamp of long before: she gives it herself, and Carol, who is in,
+/// builds upon it so that nobody can refuse it. Clocks are six hours wrong.
+#[test]
+fn scenario_4_one_use_two_joins_in_a_partition_a_close_and_a_backdated_third() {
+    for (seed, skew) in [(40, 0), (41, 6 * HOUR_MS), (42, -6 * HOUR_MS)] {
+        let mut world = World::new(seed);
+        let (alice, bob) = (world.add_node("alice"), world.add_node_skewed("bob", -skew));
+        let (carol, dave) = (world.add_node_skewed("carol", skew), world.add_node_skewed("dave", -skew));
+        let eve = world.add_node_skewed("eve", skew);
+        let first = world.start_room(alice, "room");
+        let room = first.room;
+        world.join(bob, &first.text, 20_000).unwrap().unwrap();
+        let expires = world.wall_ms(alice) + 90_000_000;
+        let terms = Terms { expires, uses: Some(1), role: Role::Member, approve: false };
+        let once = world.invite_on(alice, room, Some(terms)).unwrap().unwrap();
+        world.settle();
+        for (one, other) in [(alice, bob), (alice, dave), (bob, carol), (carol, dave)] {
+            world.cut(one, other);
+        }
+        world.join(carol, &once.text, 20_000).unwrap().unwrap();
+        let by_bob = world.ticket_naming(&once.text, bob);
+        world.join(dave, &by_bob, 20_000).unwrap().unwrap();
+        world.pass(120_000);
+        assert!(
+            reads(&mut world, alice, room, carol) && reads(&mut world, bob, room, dave),
+            "{seed}: both are in"
+        );
+        world.settle();
+        world.check_room(room);
+        let held = world.held(alice, room).unwrap();
+        assert!(held.roster.tickets[&once.id].closed, "{seed}");
+        let in_now = |world: &mut World| [carol, dave, eve].map(|whom| reads(world, bob, room, whom));
+        assert_eq!(
+            in_now(&mut world),
+            [true, false, false],
+            "{seed}: the close had seen the one and not the other"
+        );
+        let keys = TicketKeys::from_seed(&TicketText::parse(&once.text).unwrap().seed);
+        world.make_puppet(eve);
+        let body = ControlBody::Join(Join { ticket: once.id, card: world.identity(eve).card(0, 1) });
+        let join = world.puppet_control(eve, (room, None), &[once.id], body, Some(&keys));
+        let mut hers = Carrier::of(&mut world, eve, alice, room);
+        let backdated = hers.add(&world, join.clone());
+        for to in [alice, bob] {
+            hers.serves(&mut world, to, Some(&keys), 10_000);
+            assert!(!reads(&mut world, to, room, eve), "{seed}: {to} lets her in");
+        }
+        world.make_puppet(carol);
+        let peer = world.nodes[carol].peer;
+        let membership = *held.roster.members[&peer].memberships.first().unwrap();
+        let mut carols = Carrier::of(&mut world, carol, alice, room);
+        carols.dag.insert(join);
+        let heads: Vec<EntryId> = carols.dag.heads().iter().copied().collect();
+        let body = ControlBody::Note(Note {});
+        let note = world.puppet_control(carol, (room, Some(membership)), &heads, body, None);
+        carols.add(&world, note);
+        carols.serves(&mut world, bob, None, 10_000);
+        world.settle();
+        world.check_room(room);
+        for node in [alice, bob] {
+            assert!(
+                world.held(node, room).unwrap().dag.contains(&backdated),
+                "{seed}: it is part of the past"
+            );
+        }
+        assert_eq!(in_now(&mut world), [true, false, false], "{seed}: and lets nobody in");
+        world.say_surely(alice, room, "#1#");
+        world.settle();
+        assert_eq!(world.texts(bob, room), ["#1#"], "{seed}");
+    }
 }

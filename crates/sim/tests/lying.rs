@@ -2,15 +2,14 @@
 //! without credit, heads that do not exist, acknowledgements and stamps from beyond all numbers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use parlor_core::crypto::{self, EntryContext, RoomKey, TicketKeys};
+use parlor_core::crypto::{RoomKey, TicketKeys};
 use parlor_core::engine::api::LinkId;
-use parlor_core::room::body::Body;
-use parlor_sim::{Session, World};
-use parlor_wire::data::{CLASS_CONTENT, body_hash};
+use parlor_sim::{Session, World, Writing};
+use parlor_wire::data::body_hash;
 use parlor_wire::frame::{
     Ack, ChainTips, ControlWant, DataBatch, DataHeads, DataPush, DataWant, Frame, Signal, Tip,
 };
-use parlor_wire::{Data, DataHeader, EntryId, KeyId, RoomId, Salt, Signature, WIRE_VERSION, domain};
+use parlor_wire::{Data, EntryId, KeyId, RoomId, Salt, Signature, WIRE_VERSION, domain};
 
 /// Alice, Bob, and Mallory: a member once, now played by hand.
 struct Stage {
@@ -59,35 +58,8 @@ impl Stage {
 
     /// The next entries of Mallory's chain, or of a branch that leaves it after `after`.
     fn entries(&self, after: Option<(u64, EntryId)>, count: usize, time: u64, say: &str) -> Vec<Data> {
-        let mut before = after;
-        (0..count)
-            .map(|n| {
-                let body = Body { text: Some(format!("{say} {n}")), ..Body::default() }.encode();
-                let mut header = DataHeader {
-                    v: WIRE_VERSION,
-                    room: self.room,
-                    chain: self.chain,
-                    seq: before.map_or(0, |(seq, _)| seq + 1),
-                    prev: before.map(|(_, id)| id),
-                    class: CLASS_CONTENT,
-                    time,
-                    key: self.key.0,
-                    salt: Salt(blake3_of(say, n)),
-                    slot: None,
-                    supersedes: None,
-                    after: None,
-                    body_hash: None,
-                    body_len: crypto::sealed_len(body.len()) as u32,
-                };
-                let context = EntryContext { key: &self.key.1, header: &header };
-                let sealed = crypto::seal_body(&context, &body).unwrap();
-                header.body_hash = Some(body_hash(&sealed));
-                let signature = self.world.identity(MALLORY).sign(domain::DATA_SIGNATURE, &header.bytes());
-                let data = Data::new(header, signature, Some(sealed));
-                before = Some((data.header.seq, data.id));
-                data
-            })
-            .collect()
+        let writing = Writing { room: self.room, chain: self.chain, key: &self.key, time };
+        self.world.puppet_entries(MALLORY, &writing, after, (0..count).map(|n| format!("{say} {n}")))
     }
 
     fn push(&mut self, link: LinkId, entries: &[Data]) {

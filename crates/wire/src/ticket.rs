@@ -160,7 +160,12 @@ impl TicketText {
     fn from_content(bytes: &[u8]) -> Result<Self, TicketError> {
         // The checksum held, so a shape we do not know is a later one, not a typing error.
         let content: Content = cbor::decode(bytes, 255).map_err(|_| TicketError::Newer)?;
-        if content.endpoints.len() > limits::MAX_TICKET_ENDPOINTS {
+        let too_long = PREFIX.len() + chars_of(2 + bytes.len() + CHECKSUM_BYTES) > limits::MAX_TICKET_CHARS;
+        let many = |endpoint: &ContentEndpoint| endpoint.addresses.len() > limits::MAX_TICKET_ADDRESSES;
+        let too_many =
+            content.endpoints.len() > limits::MAX_TICKET_ENDPOINTS || content.endpoints.iter().any(many);
+        let expires = content.expires_s.map(|s| s.checked_mul(1000));
+        if too_long || too_many || expires == Some(None) {
             return Err(TicketError::Newer);
         }
         let endpoints = content
@@ -176,7 +181,7 @@ impl TicketText {
             seed: Zeroizing::new(content.seed.0),
             endpoints,
             relay: content.relay,
-            expires: content.expires_s.map(|s| s.saturating_mul(1000)),
+            expires: expires.flatten(),
         })
     }
 }

@@ -7,7 +7,8 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::history::{Act, History, PEOPLE, act};
-use common::oracle::{Counted, Kept, Oracle, Standing};
+use common::judge::{self, counted};
+use common::oracle::Oracle;
 use parlor_wire::control::{ControlBody, Role};
 use parlor_wire::roster::{Dag, Extent, Insert, Membership, Roster};
 use parlor_wire::{Control, EntryId, PeerId, RoomId};
@@ -27,26 +28,6 @@ fn dag_of<'a>(room: RoomId, entries: impl IntoIterator<Item = &'a Control>) -> D
 
 fn history() -> impl Strategy<Value = History> {
     vec(act(), 1..120).prop_map(|acts: Vec<Act>| History::of(&acts))
-}
-
-/// What the fold says of every membership that counts, or did until it ended.
-fn counted(roster: &Roster) -> BTreeMap<EntryId, Counted> {
-    let standings = [
-        (&roster.memberships, Standing::Live),
-        (&roster.left, Standing::Left),
-        (&roster.removed, Standing::Removed),
-    ];
-    let each = standings.into_iter().flat_map(|(of, standing)| {
-        of.iter().map(move |(id, m)| (*id, (m.identity, m.role, m.ticket, standing)))
-    });
-    each.collect()
-}
-
-fn kept(extent: &Extent) -> Kept {
-    match extent {
-        Extent::All => None,
-        Extent::Upto(cuts) => Some(cuts.clone()),
-    }
 }
 
 /// Tells how often something was seen.
@@ -136,30 +117,7 @@ proptest! {
 
     #[test]
     fn the_roster_is_what_the_rules_say_to_the_letter(history in history()) {
-        let dag = dag_of(history.room, &history.entries);
-        let oracle = Oracle::of(&history);
-        let roster = Roster::fold(&dag);
-        prop_assert_eq!(dag.heads(), &oracle.heads());
-        prop_assert!(dag.iter().map(|entry| entry.id).collect::<BTreeSet<_>>().iter().eq(oracle.entries.keys()));
-        let expected = oracle.memberships();
-        prop_assert_eq!(&counted(&roster), &expected);
-        let mut roles: BTreeMap<PeerId, Role> = BTreeMap::new();
-        for (who, role, _, _) in expected.values().filter(|m| m.3 == Standing::Live) {
-            let held = roles.entry(*who).or_insert(*role);
-            *held = (*held).max(*role);
-        }
-        prop_assert_eq!(roster.members.iter().map(|(peer, member)| (*peer, member.role)).collect::<BTreeMap<_, _>>(), roles);
-        prop_assert_eq!(roster.abandoned, oracle.abandoned());
-        prop_assert!(roster.tickets.keys().eq(oracle.tickets().keys()));
-        for (id, state) in &roster.tickets {
-            prop_assert_eq!(state.closed, !oracle.closers(id).is_empty());
-            let came = expected.values().filter(|m| m.2 == Some(*id) && m.3 != Standing::Removed);
-            prop_assert_eq!(state.joins as usize, came.map(|m| m.0).collect::<BTreeSet<_>>().len());
-        }
-        let chains: BTreeMap<EntryId, (PeerId, Kept, Kept)> = roster.chains.iter()
-            .map(|(id, state)| (*id, (state.author, kept(&state.content), kept(&state.receipts))))
-            .collect();
-        prop_assert_eq!(chains, oracle.chains());
+        judge::agrees(&dag_of(history.room, &history.entries), &Oracle::of(&history));
     }
 
     #[test]
@@ -228,16 +186,7 @@ proptest! {
         let dag = dag_of(history.room, &history.entries);
         let oracle = Oracle::of(&history);
         let roster = Roster::fold(&dag);
-        for (id, membership) in roster.memberships.iter().chain(&roster.left) {
-            let Some((ticket, since)) = oracle.came_by(id) else {
-                prop_assert_eq!(membership.role, Role::Owner, "nobody removes an owner");
-                continue;
-            };
-            prop_assert!(ticket == since || *id == since);
-            for (remove, _) in oracle.removes(&membership.identity) {
-                prop_assert!(dag.past([since]).contains(&remove));
-            }
-        }
+        judge::nobody_removed_is_in(&dag, &roster, &oracle);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
 use parlor_wire::frame::{Frame, Signal};
-use parlor_wire::{PeerId, RoomId, Salt, cbor, domain, limits};
+use parlor_wire::{PeerId, RoomId, Salt, domain, limits};
 
 use super::Engine;
 use super::api::{LinkId, Presence};
 use crate::crypto;
+use crate::room::said::Said;
 use crate::text::{Mode, clean, names};
 
 /// How often own sessions are announced, in milliseconds: three times within a lease.
@@ -18,17 +18,6 @@ const ANNOUNCE_MS: u64 = limits::LEASE_SECONDS * 1000 / 3;
 const MAX_SESSIONS: usize = 32;
 /// Longest summary, in characters.
 const MAX_SUMMARY_CHARS: usize = 200;
-
-#[derive(Debug, Encode, Decode)]
-#[cbor(map)]
-struct Said {
-    #[n(0)]
-    label: String,
-    #[n(1)]
-    program: String,
-    #[n(2)]
-    summary: Option<String>,
-}
 
 #[derive(Debug)]
 struct Own {
@@ -132,11 +121,9 @@ impl Engine {
         let held = self.rooms.get(&room)?;
         let key = held.keys.fit_key(&held.roster, self.now.wall_ms)?;
         let room_key = held.keys.get(&key)?;
-        let said = cbor::encode(&Said {
-            label: said.label.clone(),
-            program: said.program.clone(),
-            summary: said.summary.clone(),
-        });
+        let said =
+            Said { label: said.label.clone(), program: said.program.clone(), summary: said.summary.clone() }
+                .encode();
         let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &counter.to_be_bytes(), &said]);
         let ttl_s = if ended { 0 } else { limits::LEASE_SECONDS as u32 };
         let mut signal = Signal {
@@ -149,8 +136,7 @@ impl Engine {
             sealed: Vec::new().into(),
             signature: None,
         };
-        let context = [domain::SIGNAL_AAD, &room.0, &signal.signed_bytes()].concat();
-        signal.sealed = crypto::seal_signal(room_key, &room, &signal.salt, &context, &said).ok()?.into();
+        signal.sealed = crypto::seal_signal(room_key, &room, &signal, &said).ok()?.into();
         let message = [&room.0[..], &signal.signed_bytes()].concat();
         signal.signature = Some(self.identity.sign(domain::SIGNAL_SIGNATURE, &message));
         Some(signal)
@@ -184,12 +170,7 @@ impl Engine {
     fn open_signal(&self, room: RoomId, signal: &Signal) -> Option<Presence> {
         let held = self.rooms.get(&room)?;
         let key = held.keys.get(&signal.key)?;
-        let mut bare = signal.clone();
-        bare.sealed = Vec::new().into();
-        bare.signature = None;
-        let context = [domain::SIGNAL_AAD, &room.0, &bare.signed_bytes()].concat();
-        let bytes = crypto::open_signal(key, &room, &signal.salt, &context, &signal.sealed).ok()?;
-        let said: Said = cbor::decode(&bytes, limits::MAX_SIGNAL_BYTES).ok()?;
+        let said = Said::decode(&crypto::open_signal(key, &room, signal).ok()?).ok()?;
         let line = |text: &str| clean(text, Mode::Line { limit_chars: MAX_SUMMARY_CHARS }).into_string();
         Some(Presence {
             label: names::session_label(&said.label).into_string(),

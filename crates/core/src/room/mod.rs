@@ -4,6 +4,7 @@
 pub mod body;
 pub mod counting;
 pub mod record;
+pub mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 

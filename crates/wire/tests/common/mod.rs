@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod history;
+pub mod judge;
 pub mod oracle;
 pub mod room;
 pub mod rosters;

@@ -283,3 +283,33 @@ pub fn tickets() -> Vec<(&'static str, TicketText)> {
     };
     vec![("shortest", bare), ("one endpoint", start), ("relay", relayed), ("three endpoints", three)]
 }
+
+/// Contents of tickets as others may make them by hand, byte by byte: within the limits, and beyond them.
+pub fn ticket_contents() -> Vec<(&'static str, Vec<u8>)> {
+    let head = |items: u8| [&[0x80 + items, 0x58, 0x20][..], &room().0, &[0x58, 0x20], &[0x77; 32]].concat();
+    let endpoint = |addresses: u8| {
+        let address = [0x46, 10, 0, 0, 1, 17, 81].repeat(addresses.into());
+        let peer = Signing::new(ALICE).peer().0;
+        [&[0x81, 0x82, 0x58, 0x20][..], &peer, &[0x80 + addresses], &address].concat()
+    };
+    let relay = "https://hub.example";
+    let relay = [&[0xf6, 0x60 + relay.len() as u8][..], relay.as_bytes()].concat();
+    let expires = [&[0x1b][..], &(u64::MAX / 1000 + 1).to_be_bytes()].concat();
+    vec![
+        ("no endpoint", [head(3), vec![0x80]].concat()),
+        ("four addresses", [head(3), endpoint(4)].concat()),
+        ("five addresses", [head(3), endpoint(5)].concat()),
+        ("fifteen addresses", [head(3), endpoint(15)].concat()),
+        ("a time beyond all milliseconds", [head(4), endpoint(1), expires].concat()),
+        ("a relay and no time", [head(5), endpoint(1), relay].concat()),
+    ]
+}
+
+/// The text that holds a content, whatever it is.
+pub fn ticket_text(content: &[u8]) -> String {
+    let mut bytes = vec![0, content.len() as u8];
+    bytes.extend_from_slice(content);
+    let checksum = blake3::derive_key(domain::TICKET_CHECKSUM, &bytes);
+    bytes.extend_from_slice(&checksum[..4]);
+    format!("parlor1{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase())
+}

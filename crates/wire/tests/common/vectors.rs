@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use parlor_wire::cbor::CborError;
 use parlor_wire::control::{ControlBody, ControlError, Remove, Role};
 use parlor_wire::data::DataError;
-use parlor_wire::ticket::TicketText;
+use parlor_wire::ticket::{TicketError, TicketText};
 use parlor_wire::{
     Control, Data, EntryId, KeyId, PeerId, RecipientId, RoomId, SUITE, Signature, WIRE_VERSION, called,
     domain,
@@ -206,6 +206,14 @@ fn tickets() -> Value {
     ];
     for (name, text, error) in refusals {
         all.push(json!({ "name": name, "text": text, "error": error }));
+    }
+    for (name, content) in samples::ticket_contents() {
+        let text = samples::ticket_text(&content);
+        all.push(match TicketText::parse(&text) {
+            Ok(says) => json!({ "name": name, "text": text, "says": ticket_fields(&says) }),
+            Err(TicketError::Newer) => json!({ "name": name, "text": text, "error": "newer" }),
+            Err(_) => json!({ "name": name, "text": text, "error": "?" }),
+        });
     }
     let forgiven = [
         ("broken into lines", format!("{a}\n  {b}\n")),
