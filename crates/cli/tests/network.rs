@@ -143,5 +143,5 @@ fn who_is_put_out_while_the_net_is_cut_is_out_for_all_once_it_heals_and_reads_no
         !theirs.iter().any(|text| text.contains("after bob") || text.contains("carol knows")),
         "{theirs:?}"
     );
-    assert_eq!(bob.parlor.cmd(&["send", "still here?"]).unwrap().code(), 4, "and he is told so");
+    assert_eq!(bob.parlor.cmd(["send", "still here?"]).unwrap().code(), 4, "and he is told so");
 }
