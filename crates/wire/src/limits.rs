@@ -15,7 +15,8 @@ pub const MAX_PARENTS: usize = 16;
 pub const MAX_MEMBERS: usize = 512;
 /// Most open tickets of a room. (rules 1)
 pub const MAX_OPEN_TICKETS: usize = 64;
-/// Most control entries by one who is not an owner. (rules 1)
+/// Most control entries by one who is not an owner: a new key a week for four years and some more. The last of them
+/// is kept for leaving. (rules 1)
 pub const MAX_CONTROL_PER_MEMBER: usize = 256;
 /// Most unsuperseded cards of one identity keys are sealed to. (rules 1)
 pub const MAX_CARDS: usize = 4;

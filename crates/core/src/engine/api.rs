@@ -549,6 +549,9 @@ pub enum Failure {
     /// The ticket has expired by this node's clock.
     #[error("the ticket has expired")]
     TicketExpired,
+    /// The ticket has been closed before.
+    #[error("the ticket is closed already")]
+    TicketClosed,
     /// A limit of the room.
     #[error("the room's limit is reached: {0}")]
     Limit(&'static str),
@@ -586,5 +589,6 @@ pub fn refusal_words(refusal: &Refusal) -> &'static str {
         Refusal::TicketSpent => "all uses of the ticket are spent",
         Refusal::Version => "the other side speaks another version of the protocol",
         Refusal::Busy => "the other side is busy",
+        Refusal::Full => "the room has 512 members, and no more may be in it",
     }
 }

@@ -46,9 +46,11 @@ impl Engine {
                 Ok(control) => {
                     if let Err(refusal) = self.admit(room, &control) {
                         intake.refused = Some(refusal);
-                        continue;
+                    } else if self.is_surplus(room, link, &control) {
+                        intake.violation = self.leave_surplus(room, link, &control);
+                    } else {
+                        self.insert_control(room, control, &mut intake);
                     }
-                    self.insert_control(room, control, &mut intake);
                 }
                 Err(error) if error.freezes() => self.too_old_for(room, bytes.as_ref(), &error.to_string()),
                 Err(error) => intake.violation = Some(error.to_string()),
@@ -87,8 +89,8 @@ impl Engine {
         }
     }
 
-    /// R9: whoever takes a join from one who is no member refuses it when its ticket is spent or expired. A join
-    /// that others have already built on is part of the room's past and is taken.
+    /// R9: whoever takes a join from one who is no member refuses it when its ticket is spent or expired, or the room
+    /// is full. A join that others have already built on is part of the room's past and is taken.
     fn admit(&self, room: RoomId, control: &Control) -> Result<(), Refusal> {
         let ControlBody::Join(join) = &control.body else { return Ok(()) };
         let Some(held) = self.rooms.get(&room) else { return Ok(()) };
@@ -96,10 +98,17 @@ impl Engine {
         let newcomer =
             author != self.me && !held.roster.reads(&author) && held.local.state == record::STATE_JOINED;
         let Some(state) = held.roster.tickets.get(&join.ticket) else { return Ok(()) };
-        // One who holds another, open ticket is let in by that; what it wrote before is harmless.
-        let from_itself =
-            self.links.values().any(|link| link.room == Some(room) && link.peer == author && !link.entitled);
+        let mut own_links =
+            self.links.values().filter(|link| link.room == Some(room) && link.peer == author).peekable();
+        let from_itself = own_links.peek().is_some();
         if !newcomer || !from_itself || held.dag.missing().contains(&control.id) {
+            return Ok(());
+        }
+        if held.is_full() {
+            return Err(Refusal::Full);
+        }
+        // One who holds another, open ticket is let in by that; what it wrote before is harmless.
+        if own_links.all(|link| link.entitled) {
             return Ok(());
         }
         if state.closed {
@@ -219,6 +228,8 @@ impl Engine {
             Some(Refusal::TicketSpent)
         } else if state.expired(self.now.wall_ms) {
             Some(Refusal::TicketExpired)
+        } else if held.is_full() && !state.ticket.approve {
+            Some(Refusal::Full)
         } else {
             None
         };
@@ -347,8 +358,10 @@ impl Engine {
         if !held.roster.owns(&self.me) {
             return Err(Failure::OwnersOnly);
         }
-        if !held.roster.tickets.contains_key(&ticket) {
-            return Err(Failure::NoSuchTicket);
+        let state = held.roster.tickets.get(&ticket).ok_or(Failure::NoSuchTicket)?;
+        if state.closed {
+            // Another close would give the room another key for nothing.
+            return Err(Failure::TicketClosed);
         }
         let membership = self.own_membership(room).ok_or(Failure::NotJoined)?;
         let rekey = Some(self.make_rekey(room, &Without { peer: None, tickets: &[ticket] })?);

@@ -47,6 +47,8 @@ pub(super) struct Link {
     pub spoken: BTreeMap<EntryId, u64>,
     /// Control entries it was asked for since it last gave something new.
     pub control_tried: BTreeSet<EntryId>,
+    /// Control entries it gave that are more than their author may write: not taken from it.
+    pub surplus: BTreeSet<EntryId>,
     /// What the peer said it holds.
     pub peer_tips: BTreeMap<EntryId, Vec<Tip>>,
     /// It has said so of every chain.
@@ -234,6 +236,7 @@ impl Engine {
                 control_asked: None,
                 spoken: BTreeMap::new(),
                 control_tried: BTreeSet::new(),
+                surplus: BTreeSet::new(),
                 peer_tips: BTreeMap::new(),
                 peer_complete: false,
                 acked: BTreeMap::new(),
@@ -439,7 +442,10 @@ impl Engine {
         let (room, peer) = (state.room, state.peer);
         self.close_link(link, format!("refused: {refusal:?}"));
         let Some(room) = room else { return };
-        if matches!(refusal, Refusal::TicketClosed | Refusal::TicketExpired | Refusal::TicketSpent) {
+        if matches!(
+            refusal,
+            Refusal::TicketClosed | Refusal::TicketExpired | Refusal::TicketSpent | Refusal::Full
+        ) {
             self.ticket_refused(room, peer, refusal);
         }
         // To whom one is nobody any more, one has left.

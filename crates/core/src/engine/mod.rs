@@ -5,6 +5,7 @@ pub mod api;
 mod asking;
 pub mod audit;
 mod authoring;
+mod bounds;
 mod commands;
 mod control;
 mod cuts;

@@ -38,7 +38,8 @@ impl Engine {
         let Some(held) = state.room.and_then(|room| self.rooms.get(&room)) else { return };
         state.spoken.retain(|id, _| !held.dag.contains(id));
         for id in ids {
-            if !held.dag.contains(&id) && state.spoken.len() < limits::MAX_CONTROL_IDS {
+            let lacks = !held.dag.contains(&id) && !state.surplus.contains(&id);
+            if lacks && state.spoken.len() < limits::MAX_CONTROL_IDS {
                 state.spoken.entry(id).or_insert(now);
             }
         }

@@ -42,7 +42,8 @@ impl Engine {
         let now = self.now.wall_ms;
         let able = held.roster.writes(&self.me)
             && held.local.state == record::STATE_JOINED
-            && held.local.frozen.is_none();
+            && held.local.frozen.is_none()
+            && !self.is_written_out(room);
         if !held.roster.tickets.is_empty() || !held.waiting.is_empty() {
             let due = self.now.mono_ms + UPKEEP_MS;
             self.repairs.upkeep_due.get_or_insert(due);
@@ -94,7 +95,8 @@ impl Engine {
         let caught_up = self.links.values().any(|link| link.room == Some(room) && link.control_done);
         let able = held.local.state == record::STATE_JOINED
             && held.roster.reads(&self.me)
-            && held.local.frozen.is_none();
+            && held.local.frozen.is_none()
+            && !self.is_written_out(room);
         if !able || !caught_up {
             return;
         }

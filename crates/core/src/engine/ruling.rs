@@ -51,7 +51,7 @@ impl Engine {
         let membership = self.ruling(room)?;
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
         let asking = held.asking_in.get(&peer).ok_or(Failure::NoSuchPerson)?.clone();
-        if held.roster.members.len() >= limits::MAX_MEMBERS {
+        if held.is_full() {
             return Err(Failure::Limit("512 members"));
         }
         let card = asking.body.card().ok_or(Failure::NoSuchPerson)?.card.clone();

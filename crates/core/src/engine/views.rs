@@ -69,6 +69,12 @@ impl Engine {
         if self.older_roster(room) {
             warnings.push("others speak of roster changes that have not reached this node".into());
         }
+        if self.is_written_out(room) {
+            warnings.push(
+                "this node has written the 256 control entries of one member: an owner has to make new keys"
+                    .into(),
+            );
+        }
         let ahead = held.chains.values().filter_map(|chain| chain.last());
         if ahead.map(|tip| tip.sort_ms).max().is_some_and(|at| at > self.now.wall_ms + CLOCK_MS) {
             warnings.push("a message is stamped more than ten minutes ahead of this clock".into());

@@ -180,6 +180,11 @@ impl Room {
         }
     }
 
+    /// Whether nobody more may be let in.
+    pub fn is_full(&self) -> bool {
+        self.roster.members.len() >= limits::MAX_MEMBERS
+    }
+
     /// Whether the first sync after a join is not finished yet.
     pub fn awaits_history(&self) -> bool {
         let joined = self.local.state == record::STATE_JOINED && self.local.ticket_seed.is_some();

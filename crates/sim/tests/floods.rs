@@ -1,0 +1,247 @@
+//! Scenario 9: a member floods a room with branches, stamps, heads, control entries, keys for strangers and words.
+//! Honest latency and memory stay bounded, and a chain is paused and never has a hole. Branches, stamps and heads one
+//! by one are in `lying`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{ALICE, BOB, MALLORY, Stage};
+use parlor_core::engine::api::{Command, Failure};
+use parlor_core::identity::Identity;
+use parlor_sim::World;
+use parlor_wire::control::{ControlBody, ControlHeader, Join, Note, Role};
+use parlor_wire::frame::{ControlBatch, Frame, Refusal};
+use parlor_wire::{Control, EntryId, RULES, SUITE, WIRE_VERSION, domain, limits};
+use zeroize::Zeroizing;
+
+fn notes(count: usize) -> impl Iterator<Item = ControlBody> {
+    (0..count).map(|_| ControlBody::Note(Note {}))
+}
+
+/// How many control entries of Mallory a node has on disk.
+fn of_mallory(stage: &mut Stage, node: usize) -> usize {
+    let peer = stage.world.nodes[MALLORY].peer;
+    let held = stage.world.held(node, stage.room).unwrap();
+    held.dag.iter().filter(|control| control.header.author == peer).count()
+}
+
+fn ids(stage: &mut Stage, node: usize) -> Vec<EntryId> {
+    let mut ids: Vec<EntryId> =
+        stage.world.held(node, stage.room).unwrap().dag.iter().map(|control| control.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobody() {
+    let mut stage = Stage::new(901);
+    let flood = stage.control(notes(1_000));
+    for node in [ALICE, BOB] {
+        let link = stage.open(node);
+        stage.give(link, &flood);
+        assert!(stage.lost(link), "who gives hundreds too many loses the link");
+    }
+    for node in [ALICE, BOB] {
+        assert_eq!(of_mallory(&mut stage, node), limits::MAX_CONTROL_PER_MEMBER);
+        assert!(stage.sizes(node).control < 300, "{:?}", stage.sizes(node));
+        let said = stage.warnings(node);
+        assert!(said.iter().any(|text| text.contains("more control entries than a member may")), "{said:?}");
+        assert!(!said.iter().any(|text| text.contains("have not reached")), "{said:?}");
+    }
+    stage.others_are_well(0);
+    assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
+}
+
+/// Out of order, so that the first of them only wait.
+#[test]
+fn control_entries_that_wait_count_too() {
+    let mut stage = Stage::new(902);
+    let mut flood = stage.control(notes(600));
+    flood.reverse();
+    let link = stage.open(ALICE);
+    stage.give(link, &flood);
+    assert!(stage.lost(link));
+    let link = stage.open(ALICE);
+    flood.reverse();
+    stage.give(link, &flood[..250]);
+    assert!(of_mallory(&mut stage, ALICE) <= limits::MAX_CONTROL_PER_MEMBER);
+    assert!(stage.sizes(ALICE).missing <= limits::MAX_WAITING_CONTROL, "{:?}", stage.sizes(ALICE));
+    stage.others_are_well(0);
+}
+
+/// Each side of a partition has taken as many as it may; together they are more, and both have built on theirs.
+#[test]
+fn what_two_sides_took_within_the_limit_both_hold_in_the_end() {
+    let mut stage = Stage::new(903);
+    stage.world.cut(ALICE, BOB);
+    let heads: Vec<EntryId> =
+        stage.world.held(ALICE, stage.room).unwrap().dag.heads().iter().copied().collect();
+    for node in [ALICE, BOB] {
+        let entries = stage.control_after(heads.clone(), notes(200));
+        let link = stage.open(node);
+        stage.give(link, &entries);
+        stage.world.rule(node, Command::Rekey { room: stage.room });
+        stage.world.say_surely(node, stage.room, &format!("#{node}7# under a key of {node}"));
+    }
+    stage.world.mend(ALICE, BOB);
+    stage.world.pass(60_000);
+    assert_eq!(of_mallory(&mut stage, ALICE), 401, "her join, and both sides' two hundred");
+    assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
+    let (alice, bob) =
+        (stage.world.held(ALICE, stage.room).unwrap(), stage.world.held(BOB, stage.room).unwrap());
+    assert_eq!(alice.roster, bob.roster);
+    stage.others_are_well(2);
+    // From herself neither takes one more.
+    let more = stage.control(notes(3));
+    let link = stage.open(BOB);
+    stage.give(link, &more);
+    assert_eq!(of_mallory(&mut stage, BOB), 401);
+}
+
+/// An honest node stops one short of the limit, goes on talking, and can still leave.
+#[test]
+fn who_has_written_all_its_control_entries_talks_on_and_may_leave() {
+    let mut world = World::new(904);
+    let [a, b] = ["alice", "bob"].map(|nick| world.add_node(nick));
+    let invited = world.start_room(a, "room");
+    let room = invited.room;
+    world.join(b, &invited.text, 20_000).unwrap().unwrap();
+    world.settle();
+    let mut written = 0;
+    let ended = loop {
+        match world.ask(b, Command::Rekey { room }) {
+            Some(Ok(_)) => written += 1,
+            other => break other,
+        }
+        assert!(written < limits::MAX_CONTROL_PER_MEMBER);
+    };
+    assert!(matches!(ended, Some(Err(Failure::Limit(_)))), "{ended:?}");
+    // An owner is not bound, and the other's words open everywhere. No ticket is left that would be closed later.
+    world.close_ticket(a, room, invited.id).unwrap().unwrap();
+    world.say_surely(b, room, "still here");
+    world.settle();
+    // A key that is worn is better than silence.
+    world.pass(limits::MAX_KEY_AGE_MS + 1);
+    world.say_surely(b, room, "under a worn key");
+    world.settle();
+    assert_eq!(world.texts(a, room), ["still here", "under a worn key"]);
+    let view = world.nodes[b].engine.as_ref().unwrap().room(&room).unwrap();
+    assert!(view.warnings.iter().any(|text| text.contains("256 control entries")), "{:?}", view.warnings);
+    world.check_room(room);
+    world.rule(b, Command::Leave { room, abandon: false });
+    world.settle();
+    let held = world.held(a, room).unwrap();
+    assert!(!held.roster.reads(&world.nodes[b].peer), "the leave was written and taken");
+    let peer = world.nodes[b].peer;
+    let of_bob = held.dag.iter().filter(|control| control.header.author == peer).count();
+    assert_eq!(of_bob, limits::MAX_CONTROL_PER_MEMBER);
+}
+
+/// Somebody's join by the room's ticket, after these.
+fn join_of(stage: &Stage, identity: &Identity, ticket: EntryId, after: Vec<EntryId>) -> Control {
+    let body = ControlBody::Join(Join { ticket, card: identity.card(0, 1) });
+    let header = ControlHeader {
+        v: WIRE_VERSION,
+        rules: RULES,
+        suite: SUITE,
+        room: Some(stage.room),
+        author: identity.peer(),
+        membership: None,
+        kind: body.kind(),
+        after,
+        time: 1,
+        body: body.bytes().into(),
+    };
+    let signature = identity.sign(domain::CONTROL_SIGNATURE, &header.bytes());
+    let cosigned = stage.ticket.sign(domain::JOIN_SIGNATURE, &header.bytes());
+    Control::new(header, body, signature, Some(cosigned))
+}
+
+/// A room that 512 are in, most of them by joins that Mallory passes on, and the ticket that all came by.
+fn full_room(seed: u64) -> (Stage, EntryId, Vec<EntryId>) {
+    let mut stage = Stage::new(seed);
+    let held = stage.world.held(ALICE, stage.room).unwrap();
+    let ticket = *held.roster.tickets.keys().next().unwrap();
+    let mut after: Vec<EntryId> = held.dag.heads().iter().copied().collect();
+    let link = stage.open(ALICE);
+    let mut joins = Vec::new();
+    for n in held.roster.members.len()..limits::MAX_MEMBERS {
+        let mut secret = [1; 32];
+        secret[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        let join = join_of(&stage, &Identity::new(&secret, Zeroizing::new(secret)), ticket, after);
+        after = vec![join.id];
+        joins.push(join);
+    }
+    stage.give(link, &joins);
+    stage.world.pass(1_000);
+    let members = stage.world.held(ALICE, stage.room).unwrap().roster.members.len();
+    assert_eq!(members, limits::MAX_MEMBERS);
+    (stage, ticket, after)
+}
+
+#[test]
+fn nobody_joins_a_room_of_512_and_whoever_tries_is_told() {
+    let (mut stage, ticket, after) = full_room(905);
+    // One who does not look first is refused by whoever takes the join.
+    let eager = stage.world.add_node("eager");
+    stage.world.make_puppet(eager);
+    let room = stage.room;
+    let link = stage.world.puppet_opens(eager, ALICE, room, Some(&stage.ticket));
+    let join = join_of(&stage, &stage.world.identity(eager), ticket, after.clone());
+    let batch = ControlBatch { entries: vec![join.encode().into()], more: false };
+    stage.world.puppet_says(eager, link, &Frame::ControlBatch(batch));
+    let heard = stage.world.puppet_hears(eager, link);
+    assert!(heard.contains(&Frame::Refuse(Refusal::Full)), "{heard:?}");
+    // One who asks for the room first sees it, and is told.
+    let dave = stage.world.add_node("dave");
+    let text = stage.ticket_text.clone();
+    let refused = stage.world.join(dave, &text, 20_000);
+    assert!(matches!(refused, Some(Err(Failure::Refused(Refusal::Full)))), "{refused:?}");
+    let held = stage.world.held(ALICE, room).unwrap();
+    assert_eq!(held.roster.members.len(), limits::MAX_MEMBERS);
+    assert!(!held.roster.reads(&stage.world.nodes[dave].peer));
+}
+
+#[test]
+fn no_owner_lets_anybody_into_a_room_of_512() {
+    let (mut stage, ..) = full_room(906);
+    let room = stage.room;
+    let asks = stage.world.ticket(ALICE, room, Role::Member, true);
+    let dave = stage.world.add_node("dave");
+    stage.world.join(dave, &asks.text, 20_000).unwrap().unwrap();
+    stage.world.pass(5_000);
+    let peer = stage.world.nodes[dave].peer;
+    let refused = stage.world.ask(ALICE, Command::Approve { room, peer });
+    assert!(matches!(refused, Some(Err(Failure::Limit(_)))), "{refused:?}");
+    let bob = stage.world.nodes[BOB].peer;
+    stage.world.rule(ALICE, Command::Remove { room, peer: bob, keep: vec![asks.id] });
+    stage.world.rule(ALICE, Command::Approve { room, peer });
+    assert!(stage.world.held(ALICE, room).unwrap().roster.reads(&peer));
+}
+
+#[test]
+fn a_room_has_64_open_tickets_and_no_more() {
+    let mut world = World::new(907);
+    let a = world.add_node("alice");
+    let first = world.start_room(a, "room");
+    for _ in 1..limits::MAX_OPEN_TICKETS {
+        world.ticket(a, first.room, Role::Member, false);
+    }
+    let expires = Some(world.wall_ms(a) + 1_000_000);
+    let refused = world.invite(a, first.room, expires);
+    assert!(matches!(refused, Some(Err(Failure::Limit(_)))), "{refused:?}");
+    world.close_ticket(a, first.room, first.id).unwrap().unwrap();
+    world.ticket(a, first.room, Role::Member, false);
+}
+
+#[test]
+fn a_ticket_is_closed_once_and_the_room_gets_one_key_for_it() {
+    let mut world = World::new(908);
+    let a = world.add_node("alice");
+    let first = world.start_room(a, "room");
+    world.close_ticket(a, first.room, first.id).unwrap().unwrap();
+    let before = world.held(a, first.room).unwrap().dag.len();
+    let again = world.close_ticket(a, first.room, first.id);
+    assert!(matches!(again, Some(Err(Failure::TicketClosed))), "{again:?}");
+    assert_eq!(world.held(a, first.room).unwrap().dag.len(), before);
+}
