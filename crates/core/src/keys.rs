@@ -1,6 +1,8 @@
 //! The key schedule of a room (rules K1–K6): which keys this node can open, who knows which key, and which key
 //! is fit to seal under now. The sealer answers for the key.
 
+mod gifts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlor_wire::control::{Control, ControlBody, Grant, Rekey, Seal, Wrap};
@@ -8,6 +10,8 @@ use parlor_wire::roster::{Dag, Roster};
 use parlor_wire::{EntryId, KeyId, PeerId, PublicSealingKey, RecipientId, RoomId, TimeMs};
 
 use crate::crypto::{self, RoomKey, SealContext};
+use gifts::Gifts;
+pub use gifts::Leak;
 
 /// Somebody who may hold a room key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +37,8 @@ struct KeyFacts {
     wraps: BTreeSet<KeyId>,
     /// Who wrote its rekey.
     author: Option<PeerId>,
+    /// It was made for strangers: never fit, though that no longer says anything about the keys it wraps.
+    spoilt: bool,
 }
 
 /// Somebody a room key is sealed to: a card of an identity, or a ticket.
@@ -68,6 +74,7 @@ pub struct KeyRing {
     wants: BTreeMap<(KeyId, PeerId), EntryId>,
     /// The sealing keys of those who joined by a ticket: whoever has one could open what is sealed to the ticket.
     joined_keys: BTreeMap<EntryId, BTreeSet<PublicSealingKey>>,
+    gifts: Gifts,
     /// Entries already read for facts, as a count of the DAG's order.
     seen: usize,
     /// Seals and wraps not yet opened: tried again when secrets or keys come.
@@ -96,17 +103,30 @@ impl KeyRing {
         self.held.insert(id, key);
     }
 
-    /// Reads what entries new in the DAG say about keys, and opens what can be opened. Returns keys newly held.
-    pub fn read(&mut self, room: &RoomId, dag: &Dag, openers: &[Opener<'_>]) -> Vec<KeyId> {
+    /// Reads what entries new in the DAG say about keys, and opens what can be opened. Returns keys newly held. The
+    /// roster is that of the DAG; `now_ms` is monotonic.
+    pub fn read(
+        &mut self,
+        room: &RoomId,
+        dag: &Dag,
+        roster: &Roster,
+        openers: &[Opener<'_>],
+        now_ms: u64,
+    ) -> Vec<KeyId> {
         let me: BTreeSet<RecipientId> = openers.iter().map(|opener| opener.to).collect();
+        let at_start = self.seen == 0;
         for control in dag.iter().skip(self.seen) {
             let author = control.header.author;
             if let Some(card) = control.body.card() {
                 self.card_keys.insert(card.card.id(), card.card.sealing_key);
                 self.card_owners.insert(card.card.id(), card.card.identity);
             }
+            self.gifts.read(dag, control);
+            let strangers = self.gifts.strangers(dag, roster, control, &self.card_owners);
+            let heeded = strangers.is_empty() || self.gifts.heed(author, now_ms, at_start);
+            let passed_over = if heeded { BTreeSet::new() } else { strangers };
             for grant in control.body.grants() {
-                self.note_grant(author, grant, &me);
+                self.note_grant(author, grant, &me, &passed_over);
             }
             match &control.body {
                 ControlBody::Join(join) => {
@@ -120,7 +140,7 @@ impl KeyRing {
             }
             self.settle_wants(dag, control);
             if let Some(rekey) = control.body.rekey() {
-                self.note_rekey(author, rekey, &me);
+                self.note_rekey(author, rekey, &me, heeded);
             }
         }
         self.seen = dag.len();
@@ -143,6 +163,11 @@ impl KeyRing {
         }
     }
 
+    /// Who gave keys to strangers, since this was last asked.
+    pub fn take_leaks(&mut self) -> BTreeSet<Leak> {
+        self.gifts.take_leaks()
+    }
+
     /// Keys that somebody wants and nobody gave since.
     pub fn wanted(&self) -> BTreeSet<KeyId> {
         self.wants.keys().map(|(key, _)| *key).collect()
@@ -163,22 +188,32 @@ impl KeyRing {
         }
     }
 
-    fn note_grant(&mut self, author: PeerId, grant: &Grant, me: &BTreeSet<RecipientId>) {
+    fn note_grant(
+        &mut self,
+        author: PeerId,
+        grant: &Grant,
+        me: &BTreeSet<RecipientId>,
+        passed_over: &BTreeSet<RecipientId>,
+    ) {
         let facts = self.facts.entry(grant.key).or_default();
-        facts.sealed_to.extend(grant.seals.iter().map(|seal| seal.to));
+        let given = grant.seals.iter().map(|seal| seal.to).filter(|to| !passed_over.contains(to));
+        facts.sealed_to.extend(given);
         self.keep_seals(grant.key, author, &grant.seals, me);
     }
 
-    fn note_rekey(&mut self, author: PeerId, rekey: &Rekey, me: &BTreeSet<RecipientId>) {
+    fn note_rekey(&mut self, author: PeerId, rekey: &Rekey, me: &BTreeSet<RecipientId>, heeded: bool) {
         let facts = self.facts.entry(rekey.key).or_default();
         facts.author.get_or_insert(author);
         facts.authors.insert(author);
         facts.sealed_to.extend(rekey.seals.iter().map(|seal| seal.to));
-        for wrap in &rekey.wraps {
-            facts.wraps.insert(wrap.key);
+        facts.spoilt |= !heeded;
+        if heeded {
+            facts.wraps.extend(rekey.wraps.iter().map(|wrap| wrap.key));
         }
         for wrap in &rekey.wraps {
-            self.facts.entry(wrap.key).or_default().wrapped_by.insert(rekey.key);
+            if heeded {
+                self.facts.entry(wrap.key).or_default().wrapped_by.insert(rekey.key);
+            }
             self.closed_wraps.push((rekey.key, wrap.clone()));
         }
         self.keep_seals(rekey.key, author, &rekey.seals, me);
@@ -299,7 +334,7 @@ impl KeyRing {
     /// is not, the ticket itself makes the key unfit.
     pub fn fit(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> bool {
         let facts = self.facts.get(key);
-        facts.is_some_and(|facts| facts.author.is_some())
+        facts.is_some_and(|facts| facts.author.is_some() && !facts.spoilt)
             && self.given_to(key, roster).iter().all(|knower| match knower {
                 Knower::Peer(peer) => roster.reads(peer),
                 Knower::Ticket(id) => roster.tickets.get(id).is_some_and(|state| state.sealable(now)),

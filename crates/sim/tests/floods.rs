@@ -6,12 +6,17 @@
 mod common;
 
 use common::{ALICE, BOB, MALLORY, Stage};
+use parlor_core::crypto::{self, SealContext};
 use parlor_core::engine::api::{Command, Failure};
 use parlor_core::identity::Identity;
 use parlor_sim::World;
-use parlor_wire::control::{ControlBody, ControlHeader, Join, Note, Role};
+use parlor_wire::control::{ControlBody, ControlHeader, Grant, Join, Note, Rekey, Role, Seal};
 use parlor_wire::frame::{ControlBatch, Frame, Refusal};
-use parlor_wire::{Control, EntryId, RULES, SUITE, WIRE_VERSION, domain, limits};
+use parlor_wire::{
+    Control, EntryId, PublicSealingKey, RULES, RecipientId, SUITE, WIRE_VERSION, domain, limits,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
 fn notes(count: usize) -> impl Iterator<Item = ControlBody> {
@@ -48,7 +53,18 @@ fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobod
         assert!(said.iter().any(|text| text.contains("more control entries than a member may")), "{said:?}");
         assert!(!said.iter().any(|text| text.contains("have not reached")), "{said:?}");
     }
-    stage.others_are_well(0);
+    // Who goes on speaking of them makes nobody think that something is missing.
+    let link = stage.open(ALICE);
+    stage.give(link, &flood[300..350]);
+    stage.world.puppet_says(MALLORY, link, &Frame::ControlHeads(vec![flood[349].id]));
+    stage.world.pass(12_000);
+    assert!(stage.world.puppet_is_linked(MALLORY, link));
+    let sent = stage.world.say_surely(ALICE, stage.room, "#0# under the newest roster");
+    assert!(sent.warnings.is_empty(), "{:?}", sent.warnings);
+    let said = stage.warnings(ALICE);
+    assert!(!said.iter().any(|text| text.contains("have not reached")), "{said:?}");
+    stage.session.drain(&mut stage.world);
+    stage.others_are_well(1);
     assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
 }
 
@@ -118,6 +134,7 @@ fn who_has_written_all_its_control_entries_talks_on_and_may_leave() {
     assert!(matches!(ended, Some(Err(Failure::Limit(_)))), "{ended:?}");
     // An owner is not bound, and the other's words open everywhere. No ticket is left that would be closed later.
     world.close_ticket(a, room, invited.id).unwrap().unwrap();
+    world.settle();
     world.say_surely(b, room, "still here");
     world.settle();
     // A key that is worn is better than silence.
@@ -244,4 +261,79 @@ fn a_ticket_is_closed_once_and_the_room_gets_one_key_for_it() {
     let again = world.close_ticket(a, first.room, first.id);
     assert!(matches!(again, Some(Err(Failure::TicketClosed))), "{again:?}");
     assert_eq!(world.held(a, first.room).unwrap().dag.len(), before);
+}
+
+/// K5: a member gives the room's keys to outsiders, over and over. The others say at once what they have to say, write
+/// few keys, and are told.
+#[test]
+fn grants_to_outsiders_make_others_change_keys_a_few_times_and_no_more() {
+    let mut stage = Stage::new(909);
+    let link = stage.open(ALICE);
+    let before = stage.world.held(ALICE, stage.room).unwrap().dag.len();
+    const ROUNDS: usize = 60;
+    for round in 0..ROUNDS {
+        let (key, _) = stage.world.held(ALICE, stage.room).unwrap().snapshot.keys.last().cloned().unwrap();
+        let to = RecipientId([round as u8; 32]);
+        let seal = Seal { to, enc: PublicSealingKey([9; 32]), sealed: vec![0; 48].into() };
+        let grant = stage.control([ControlBody::Grant(Grant { key, seals: vec![seal] })]);
+        stage.give(link, &grant);
+        let asked = stage.world.now_ms;
+        stage.world.say_surely(if round % 2 == 0 { ALICE } else { BOB }, stage.room, &format!("#{round}#"));
+        stage.world.pass(50);
+        assert!(stage.session.drain(&mut stage.world).contains(&round.to_string()), "{round}");
+        assert!(stage.world.now_ms - asked < 1_000, "{round}");
+    }
+    let held = stage.world.held(ALICE, stage.room).unwrap();
+    let written = held.dag.len() - before - ROUNDS;
+    let most = 2 * limits::MAX_LEAKS_PER_HOUR + 2;
+    assert!((1..=most).contains(&written), "{written} entries for {ROUNDS} gifts");
+    for node in [ALICE, BOB] {
+        let said = stage.warnings(node);
+        assert!(said.iter().any(|text| text.contains("to strangers again and again")), "{said:?}");
+    }
+    // Put out, she knows no key that is sealed under.
+    stage.world.remove(ALICE, stage.room, MALLORY);
+    stage.world.say_surely(ALICE, stage.room, "without her");
+    let held = stage.world.held(ALICE, stage.room).unwrap();
+    let row = held.rows.iter().max_by_key(|row| row.arrival).unwrap();
+    let card =
+        held.roster.cards.iter().find(|(_, peer)| **peer == stage.world.nodes[MALLORY].peer).unwrap().0;
+    let given = held.dag.iter().filter_map(|control| control.body.rekey()).find(|rekey| rekey.key == row.key);
+    assert!(given.unwrap().seals.iter().all(|seal| seal.to != *card));
+}
+
+/// Keys that a member makes and seals to Bob alone: Bob passes some of them on, and keeps half of what he may write for
+/// what he needs himself.
+#[test]
+fn keys_made_for_one_alone_do_not_use_up_what_it_may_write() {
+    let mut stage = Stage::new(910);
+    // Alice sleeps: nobody else passes keys on.
+    let (bob, room) = (stage.world.nodes[BOB].peer, stage.room);
+    let held = stage.world.held(BOB, room).unwrap();
+    let heads: Vec<EntryId> = held.dag.heads().iter().copied().collect();
+    let card = held.roster.members[&bob].cards[0].card.clone();
+    stage.world.put_to_sleep(ALICE);
+    let mallory = stage.world.nodes[MALLORY].peer;
+    let rekeys: Vec<ControlBody> = (0..200u8)
+        .map(|n| {
+            let secret = Zeroizing::new([n; 32]);
+            let key = crypto::key_id(&room, &secret);
+            let context = SealContext { room, key, to: card.id(), author: mallory };
+            let mut rng = ChaCha20Rng::from_seed([n; 32]);
+            let seal = crypto::seal_key(&context, &card.sealing_key, &secret, &mut rng).unwrap();
+            ControlBody::Rekey(Rekey { key, seals: vec![seal], wraps: Vec::new() })
+        })
+        .collect();
+    let rekeys = stage.control_after(heads, rekeys);
+    for part in rekeys.chunks(20) {
+        let link = stage.open(BOB);
+        stage.give(link, part);
+        stage.world.pass(40_000);
+    }
+    let held = stage.world.held(BOB, room).unwrap();
+    let of_bob = held.dag.iter().filter(|control| control.header.author == bob).count();
+    let half = limits::MAX_CONTROL_PER_MEMBER / 2;
+    assert!((half..half + 25).contains(&of_bob), "{of_bob}");
+    stage.world.say_surely(BOB, room, "still able to");
+    stage.world.rule(BOB, Command::Rekey { room });
 }

@@ -31,6 +31,9 @@ pub const MAX_CHAINS_CUT: usize = 512;
 /// Most keys one entry wants. (rules 1)
 pub const MAX_WANTED_KEYS: usize = 64;
 
+/// Gifts of room keys to strangers by one author that are heeded in an hour: each makes the next sealer write a new key,
+/// and more new keys keep nothing from whom a member goes on giving them to. (rules 1)
+pub const MAX_LEAKS_PER_HOUR: usize = 3;
 /// Messages after which the next sealer makes a new key: whoever gets one key reads that much. (rules 1)
 pub const MAX_ENTRIES_PER_KEY: u64 = 10_000;
 /// How long a key is sealed under before the next sealer makes a new one, in milliseconds. (rules 1)

@@ -16,6 +16,14 @@ impl Engine {
         })
     }
 
+    /// Whether so many are written that the rest is kept for this node's own needs: keys that others made and gave
+    /// to few are then granted on by those who have more left.
+    pub(super) fn is_half_written(&self, room: RoomId) -> bool {
+        self.rooms.get(&room).is_some_and(|held| {
+            !held.roster.owns(&self.me) && held.dag.written_by(&self.me) >= limits::MAX_CONTROL_PER_MEMBER / 2
+        })
+    }
+
     /// Whether this identity may write one more control entry.
     pub(super) fn may_write_control(&self, room: RoomId, body: &ControlBody) -> Result<(), Failure> {
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;

@@ -9,7 +9,7 @@ use parlor_wire::{EntryId, RoomId};
 use super::Engine;
 use super::api::{Failure, LinkId};
 use super::ruling::Without;
-use crate::keys::Opener;
+use crate::keys::{Leak, Opener};
 use crate::persist::Op;
 use crate::room::body::Body;
 use crate::room::record;
@@ -154,14 +154,30 @@ impl Engine {
             to: parlor_wire::control::ticket_recipient(&keys.signing_key(), &keys.sealing_key),
             secret: &keys.sealing_secret,
         }));
-        let opened = held.keys.read(&room, &held.dag, &openers);
+        let opened = held.keys.read(&room, &held.dag, &held.roster, &openers, self.now.mono_ms);
+        let leaks = held.keys.take_leaks();
         for id in &opened {
             if let Some(key) = held.keys.get(id) {
                 self.ops.push(Op::PutKey { room, id: *id, key: key.clone() });
             }
         }
+        for leak in leaks {
+            self.warn_of_leak(room, leak);
+        }
         self.rename(room);
         self.links_changed();
+    }
+
+    fn warn_of_leak(&mut self, room: RoomId, leak: Leak) {
+        let by = leak.by.short();
+        self.warn(
+            room,
+            if leak.unheeded {
+                format!("{by} gives room keys to strangers again and again: only putting it out helps")
+            } else {
+                format!("{by} gave a room key to somebody who is not in the room")
+            },
+        );
     }
 
     /// What follows from a changed roster: a join to write, grants to give, entries that now open.

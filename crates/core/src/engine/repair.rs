@@ -59,6 +59,7 @@ impl Engine {
             .into_iter()
             .filter(|key| !held.keys.unaware(key, &held.roster, now).is_empty())
             .map(|key| (key, held.keys.author(&key) == Some(self.me)))
+            .filter(|(_, own)| *own || !self.is_half_written(room))
             .collect();
         for (key, own) in missing {
             let wait = if own { 0 } else { WAIT_LEAST_MS + self.hedge.below(WAIT_SPREAD_MS) };
