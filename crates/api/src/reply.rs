@@ -421,9 +421,25 @@ pub struct Room {
     pub carrier: String,
     /// Whether it is the default where the caller stands.
     pub default: bool,
+    /// Members whose messages are not fetched for now: they added more than a node takes in an hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<Paused>,
     /// Things people should know: forks, clocks, heads heard of and not held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// A member whose messages are not fetched for now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Who.
+    pub peer: String,
+    /// What it is called here.
+    pub name: String,
+    /// Why.
+    pub why: String,
+    /// When they are fetched on, from where they were left.
+    pub resumes: String,
 }
 
 /// A binding.

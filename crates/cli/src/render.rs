@@ -4,7 +4,9 @@
 pub mod peers;
 
 use anstyle::{AnsiColor, Style};
-use parlor_api::{Check, Here, Identity, Invited, Message, Person, Priority, Room, Sent, Status, UnreadRoom};
+use parlor_api::{
+    Check, Here, Identity, Invited, Message, Paused, Person, Priority, Room, Sent, Status, UnreadRoom,
+};
 use unicode_width::UnicodeWidthStr;
 
 use crate::clock;
@@ -233,6 +235,8 @@ pub fn room(room: &Room) -> Vec<String> {
             format!("{} that cannot be opened yet", count(room.waiting, "entry", "entries")),
         ));
     }
+    let until = |one: &Paused| format!("{} until {}: {}", one.name, clock::stamp_of(&one.resumes), one.why);
+    rows.extend(room.paused.iter().map(|one| ("paused", until(one))));
     rows.extend(room.warnings.iter().map(|warning| ("warning", warning.clone())));
     let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
     let rows: Vec<_> = rows.map(|(name, value)| vec![dim(name), value]).collect();
@@ -363,6 +367,7 @@ pub(crate) mod tests {
             bound: vec!["/repo".into()],
             carrier: "p2p".into(),
             default: true,
+            paused: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -549,12 +554,19 @@ pub(crate) mod tests {
             why: Some("needs rules 2".into()),
             waiting: 1,
             warnings: vec!["a fork".into()],
+            paused: vec![Paused {
+                peer: "pbob".into(),
+                name: "bob".into(),
+                why: "too much".into(),
+                resumes: "2026-11-20T12:05:00.000Z".into(),
+            }],
             ..room()
         };
         let text = super::room(&frozen).iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n");
         assert!(text.contains("frozen: needs rules 2"));
         assert!(text.contains("1 entry that cannot be opened yet"));
         assert!(text.contains("warning       a fork"));
+        assert!(text.contains("bob until 2026-11-20 ") && text.contains(": too much"), "{text}");
     }
 
     #[test]

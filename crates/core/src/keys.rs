@@ -37,8 +37,6 @@ struct KeyFacts {
     wraps: BTreeSet<KeyId>,
     /// Who wrote its rekey.
     author: Option<PeerId>,
-    /// It was made for strangers: never fit, though that no longer says anything about the keys it wraps.
-    spoilt: bool,
 }
 
 /// Somebody a room key is sealed to: a card of an identity, or a ticket.
@@ -206,7 +204,7 @@ impl KeyRing {
         facts.author.get_or_insert(author);
         facts.authors.insert(author);
         facts.sealed_to.extend(rekey.seals.iter().map(|seal| seal.to));
-        facts.spoilt |= !heeded;
+        // Unheeded, it stays unfit by whom it is sealed to, and says nothing more about the keys it wraps.
         if heeded {
             facts.wraps.extend(rekey.wraps.iter().map(|wrap| wrap.key));
         }
@@ -334,7 +332,7 @@ impl KeyRing {
     /// is not, the ticket itself makes the key unfit.
     pub fn fit(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> bool {
         let facts = self.facts.get(key);
-        facts.is_some_and(|facts| facts.author.is_some() && !facts.spoilt)
+        facts.is_some_and(|facts| facts.author.is_some())
             && self.given_to(key, roster).iter().all(|knower| match knower {
                 Knower::Peer(peer) => roster.reads(peer),
                 Knower::Ticket(id) => roster.tickets.get(id).is_some_and(|state| state.sealable(now)),

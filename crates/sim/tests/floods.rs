@@ -8,6 +8,7 @@ mod common;
 use common::{ALICE, BOB, MALLORY, Stage};
 use parlor_core::crypto::{self, SealContext};
 use parlor_core::engine::api::{Command, Failure};
+use parlor_core::engine::pause::Patience;
 use parlor_core::identity::Identity;
 use parlor_sim::World;
 use parlor_wire::control::{ControlBody, ControlHeader, Grant, Join, Note, Rekey, Role, Seal};
@@ -336,4 +337,62 @@ fn keys_made_for_one_alone_do_not_use_up_what_it_may_write() {
     assert!((half..half + 25).contains(&of_bob), "{of_bob}");
     stage.world.say_surely(BOB, room, "still able to");
     stage.world.rule(BOB, Command::Rekey { room });
+}
+
+/// A member says more than anybody can mean to say in an hour. Its chain waits, and is complete an hour later; the
+/// others talk on meanwhile.
+#[test]
+fn a_chain_is_paused_and_not_holed_and_complete_when_it_resumes() {
+    for pushed in [true, false] {
+        let mut stage = Stage::new(911);
+        for node in [ALICE, BOB] {
+            let engine = stage.world.nodes[node].engine.as_mut().unwrap();
+            engine.set_patience(Patience { entries: 400, bytes: 1 << 30 });
+        }
+        let flood = stage.entries(stage.last, 1_000, 1, "flood");
+        let link = stage.open(ALICE);
+        if pushed {
+            for part in flood.chunks(100) {
+                stage.push(link, part);
+            }
+        } else {
+            stage.serves(link, &flood);
+        }
+        stage.world.pass(5_000);
+        let view = stage.world.nodes[ALICE].engine.as_ref().unwrap().room(&stage.room).unwrap();
+        let mallory = stage.world.nodes[MALLORY].peer;
+        let paused: Vec<_> = view.paused.iter().map(|paused| paused.peer).collect();
+        assert_eq!(paused, [mallory], "pushed {pushed}");
+        let held = stage.of_chain(ALICE);
+        assert!((300..=401).contains(&held.len()), "{}", held.len());
+        assert!(held.iter().enumerate().all(|(at, seq)| *seq == at as u64), "no holes");
+        // The others hear each other at once.
+        stage.session.drain(&mut stage.world);
+        for (n, node) in [(1, ALICE), (2, BOB)] {
+            stage.world.say_surely(node, stage.room, &format!("#{n}9# honest"));
+            stage.world.pass(100);
+            assert!(stage.session.drain(&mut stage.world).contains(&format!("{n}9")));
+        }
+        // In the next hours all of it comes, and nothing twice.
+        for _ in 0..4 {
+            stage.world.pass(3_700_000 / 4);
+            let link = stage.open(ALICE);
+            stage.serves(link, &flood);
+        }
+        for _ in 0..8 {
+            stage.world.pass(3_700_000 / 2);
+            let link = stage.open(ALICE);
+            stage.serves(link, &flood);
+        }
+        let held = stage.of_chain(ALICE);
+        assert!(held.iter().enumerate().all(|(at, seq)| *seq == at as u64), "no holes");
+        assert_eq!(held.len() as u64, flood.last().unwrap().header.seq + 1, "complete");
+        let view = stage.world.nodes[ALICE].engine.as_ref().unwrap().room(&stage.room).unwrap();
+        assert!(view.paused.is_empty(), "{:?}", view.paused);
+        // Bob, who was given it by Alice alone, holds it as well in the end.
+        for _ in 0..4 {
+            stage.world.pass(3_700_000);
+        }
+        assert_eq!(stage.of_chain(BOB).len(), held.len());
+    }
 }

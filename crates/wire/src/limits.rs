@@ -39,6 +39,11 @@ pub const MAX_ENTRIES_PER_KEY: u64 = 10_000;
 /// How long a key is sealed under before the next sealer makes a new one, in milliseconds. (rules 1)
 pub const MAX_KEY_AGE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Data entries of one author taken into a room within an hour before its chains are paused: a catch-up of 100,000
+/// never meets it, and nobody says seventy things a second for an hour.
+pub const MAX_AUTHOR_ENTRIES_PER_HOUR: u64 = 250_000;
+/// Bytes of such entries: what a stranger with a ticket can fill of a disk that nobody watches. A day fills 24 GiB.
+pub const MAX_AUTHOR_BYTES_PER_HOUR: u64 = 1024 * 1024 * 1024;
 /// Control entries that wait for parents, per room: enough for an unlucky order, too few to fill memory.
 pub const MAX_WAITING_CONTROL: usize = 512;
 /// Longest frame: one full batch and its overhead, or one largest control entry.

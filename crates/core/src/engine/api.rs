@@ -13,7 +13,9 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
-pub use view::{AskingView, PeerView, PersonView, RoomStanding, RoomView, TicketView, WantedLink};
+pub use view::{
+    AskingView, PausedView, PeerView, PersonView, RoomStanding, RoomView, TicketView, WantedLink,
+};
 
 /// One stream to one peer about one room. Given by the driver, never reused.
 pub type LinkId = u64;

@@ -37,6 +37,8 @@ pub(super) struct ChainIntake {
     pub refused: bool,
     /// Entries wait for control entries this node lacks.
     pub awaits_control: bool,
+    /// Its author is paused: entries were left where they are.
+    pub paused: bool,
 }
 
 /// A batch on its way in.
@@ -196,6 +198,10 @@ impl Engine {
                     }
                     continue;
                 };
+                if !self.may_take(room, &chain, entry.bytes.len()) {
+                    intake.paused = true;
+                    continue;
+                }
                 if !self.accept(room, entry, sort_ms) {
                     intake.refused = true;
                     continue;

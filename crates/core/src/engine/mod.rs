@@ -12,6 +12,7 @@ mod cuts;
 mod delivery;
 mod ingest;
 mod link;
+pub mod pause;
 mod peers;
 mod presence;
 mod pull;
@@ -51,6 +52,7 @@ pub struct Engine {
     deliveries: delivery::Deliveries,
     presence: presence::PresenceBook,
     repairs: repair::Repairs,
+    pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,
     join_waits: Vec<commands::JoinWait>,
     recent_requests: BTreeMap<String, crate::room::record::RequestRecord>,
@@ -106,7 +108,8 @@ impl Engine {
         let joins = self.join_waits.iter().map(|wait| wait.deadline_ms).min();
         let repairs = self.repairs.deadline_ms();
         let presence = self.presence.deadline_ms();
-        [dirty, reach, joins, repairs, presence].into_iter().flatten().min()
+        let pauses = self.pauses.deadline_ms();
+        [dirty, reach, joins, repairs, presence, pauses].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -116,6 +119,7 @@ impl Engine {
         self.tick_joins();
         self.tick_repairs();
         self.tick_presence();
+        self.tick_pauses();
     }
 
     fn finish(&mut self) -> Vec<Effect> {

@@ -140,6 +140,11 @@ impl Engine {
 
     /// New control entries may make sense of what could not be taken before.
     pub(super) fn control_grew(&mut self, room: RoomId) {
+        self.unstall(room);
+    }
+
+    /// Asks again for what could not go on.
+    pub(super) fn unstall(&mut self, room: RoomId) {
         for link in self.links.values_mut().filter(|link| link.room == Some(room)) {
             link.stalled.clear();
         }
@@ -170,6 +175,7 @@ impl Engine {
                 && !state.searches.contains_key(chain)
                 && !state.asking.contains(chain)
                 && held.chain_author(chain).is_some()
+                && !self.is_paused(&room, chain)
             {
                 let next = mine.map_or(0, |mine| mine.next_seq());
                 let forked = tips.len() > 1 || mine.is_some_and(|mine| mine.tips.len() > 1);
@@ -390,7 +396,7 @@ impl Engine {
         asked: Option<(EntryId, u64)>,
     ) {
         let (Some(state), Some(held)) = (self.links.get_mut(&link), self.rooms.get(&room)) else { return };
-        if intake.refused || intake.awaits_control {
+        if intake.refused || intake.awaits_control || intake.paused {
             state.searches.remove(&chain);
             state.stalled.insert(chain);
             return;
@@ -439,7 +445,8 @@ impl Engine {
             return;
         }
         let counts = |chain: &&EntryId| held.roster.chains.contains_key(*chain);
-        if state.behind.iter().filter(counts).any(|chain| !state.stalled.contains(chain)) {
+        let goes_on = |chain: &EntryId| !state.stalled.contains(chain) && !self.is_paused(&room, chain);
+        if state.behind.iter().filter(counts).any(goes_on) {
             return;
         }
         let own = held.local.chain;

@@ -59,6 +59,7 @@ impl Engine {
             arrivals: held.arrivals,
             open_tickets: held.roster.tickets.values().filter(|ticket| ticket.open(now)).count() as u64,
             waiting: held.waiting.iter().filter(|(key, _)| held.keys.get(key).is_none()).count() as u64,
+            paused: self.paused(id),
             warnings: self.warnings(*id),
         })
     }

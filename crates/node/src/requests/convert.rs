@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use parlor_api as api;
 use parlor_core::engine::api::{
-    AskingView, Author, Invited, MessageView, PeerView, PersonView, Presence, Priority, RoomStanding,
-    RoomView, TicketView, refusal_words,
+    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Presence, Priority,
+    RoomStanding, RoomView, TicketView, refusal_words,
 };
 use parlor_core::text::CleanText;
 use parlor_core::text::time::rfc3339;
@@ -144,6 +144,15 @@ pub(super) fn peer(peer: PeerView, rooms: &[(RoomId, String)]) -> api::Peer {
     }
 }
 
+fn paused(view: PausedView) -> api::Paused {
+    api::Paused {
+        peer: view.peer.to_string(),
+        name: view.name.into_string(),
+        why: "it wrote more than is taken from one member in an hour".into(),
+        resumes: rfc3339(view.resumes_ms),
+    }
+}
+
 pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: bool) -> api::Room {
     let (state, why) = match &view.state {
         RoomStanding::Joined => ("joined", None),
@@ -170,6 +179,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         bound,
         carrier: "p2p".into(),
         default,
+        paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,
     }
 }

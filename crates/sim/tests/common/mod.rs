@@ -9,7 +9,7 @@ use parlor_core::room::body::Body;
 use parlor_sim::{Session, World};
 use parlor_wire::control::{Control, ControlBody, ControlHeader};
 use parlor_wire::data::{CLASS_CONTENT, body_hash};
-use parlor_wire::frame::{ControlBatch, DataPush, Frame};
+use parlor_wire::frame::{ChainTips, ControlBatch, DataBatch, DataHeads, DataPush, Frame, Tip};
 use parlor_wire::{Data, DataHeader, EntryId, KeyId, RULES, RoomId, SUITE, Salt, WIRE_VERSION, domain};
 
 /// Alice, Bob, and Mallory: a member once, now played by hand.
@@ -153,6 +153,41 @@ impl Stage {
             let batch = ControlBatch { entries, more: false };
             self.world.puppet_says(MALLORY, link, &Frame::ControlBatch(batch));
         }
+    }
+
+    /// Says which entries Mallory has, and gives what is asked for until nothing is.
+    pub fn serves(&mut self, link: LinkId, entries: &[Data]) {
+        let last = entries.last().unwrap();
+        let tips = vec![Tip { seq: last.header.seq, id: last.id }];
+        let heads = DataHeads { chains: vec![ChainTips { chain: self.chain, tips }], complete: true };
+        self.world.puppet_says(MALLORY, link, &Frame::DataHeads(heads));
+        for _ in 0..100 {
+            let heard = self.world.puppet_hears(MALLORY, link);
+            let wants = heard.into_iter().filter_map(|frame| match frame {
+                Frame::DataWant(want) => Some(want),
+                _ => None,
+            });
+            let wants: Vec<_> = wants.collect();
+            if wants.is_empty() {
+                return;
+            }
+            for want in wants {
+                let asked = want.from_seq..=want.to_seq;
+                let found = entries.iter().filter(|data| asked.contains(&data.header.seq));
+                let entries = found.map(|data| data.encode().into()).collect();
+                let batch = DataBatch { chain: want.chain, from_seq: want.from_seq, entries };
+                self.world.puppet_says(MALLORY, link, &Frame::DataBatch(batch));
+            }
+        }
+    }
+
+    /// The places of Mallory's chain that a node has on disk.
+    pub fn of_chain(&mut self, node: usize) -> Vec<u64> {
+        let held = self.world.held(node, self.room).unwrap();
+        let mut places: Vec<u64> =
+            held.rows.iter().filter(|row| row.chain == self.chain).map(|row| row.seq).collect();
+        places.sort_unstable();
+        places
     }
 
     /// How much an engine holds in memory.
