@@ -373,14 +373,13 @@ fn a_chain_is_paused_and_not_holed_and_complete_when_it_resumes() {
             stage.world.pass(100);
             assert!(stage.session.drain(&mut stage.world).contains(&format!("{n}9")));
         }
+        // Who goes on speaking of more is not asked for it.
+        let link = stage.open(ALICE);
+        let asked: usize = (0..20).map(|_| stage.serves(link, &flood)).sum();
+        assert_eq!(asked, 0);
         // In the next hours all of it comes, and nothing twice.
-        for _ in 0..4 {
-            stage.world.pass(3_700_000 / 4);
-            let link = stage.open(ALICE);
-            stage.serves(link, &flood);
-        }
-        for _ in 0..8 {
-            stage.world.pass(3_700_000 / 2);
+        for _ in 0..3 {
+            stage.world.pass(3_700_000);
             let link = stage.open(ALICE);
             stage.serves(link, &flood);
         }
@@ -389,10 +388,43 @@ fn a_chain_is_paused_and_not_holed_and_complete_when_it_resumes() {
         assert_eq!(held.len() as u64, flood.last().unwrap().header.seq + 1, "complete");
         let view = stage.world.nodes[ALICE].engine.as_ref().unwrap().room(&stage.room).unwrap();
         assert!(view.paused.is_empty(), "{:?}", view.paused);
-        // Bob, who was given it by Alice alone, holds it as well in the end.
-        for _ in 0..4 {
-            stage.world.pass(3_700_000);
-        }
-        assert_eq!(stage.of_chain(BOB).len(), held.len());
     }
+}
+
+/// Bob has less patience than Alice, who has all of it and says nothing new.
+#[test]
+fn a_paused_chain_is_fetched_on_by_itself_when_the_hour_is_over() {
+    let mut stage = Stage::new(912);
+    stage.world.nodes[BOB].engine.as_mut().unwrap().set_patience(Patience { entries: 400, bytes: 1 << 30 });
+    let flood = stage.entries(stage.last, 1_000, 1, "flood");
+    let link = stage.open(ALICE);
+    stage.serves(link, &flood);
+    stage.world.pass(60_000);
+    let all = stage.of_chain(ALICE).len();
+    let mut held = stage.of_chain(BOB).len();
+    assert_eq!(all as u64, flood.last().unwrap().header.seq + 1);
+    while held < all {
+        let view = stage.world.nodes[BOB].engine.as_ref().unwrap().room(&stage.room).unwrap();
+        let resumes = view.paused.first().expect("is paused").resumes_ms;
+        stage.world.pass(resumes - stage.world.wall_ms(BOB) + 100);
+        let now = stage.of_chain(BOB).len();
+        assert!(now == all || now >= held + 400, "{held} before, {now} now");
+        held = now;
+    }
+    assert_eq!(stage.of_chain(BOB), (0..all as u64).collect::<Vec<_>>());
+}
+
+/// Bytes count like entries.
+#[test]
+fn large_entries_pause_a_chain_sooner() {
+    let mut stage = Stage::new(913);
+    let patience = Patience { entries: 1_000, bytes: 1 << 20 };
+    stage.world.nodes[ALICE].engine.as_mut().unwrap().set_patience(patience);
+    let large = stage.entries(stage.last, 100, 1, &"x".repeat(30_000));
+    let link = stage.open(ALICE);
+    stage.serves(link, &large);
+    let held = stage.of_chain(ALICE).len();
+    assert!((20..50).contains(&held), "{held}");
+    let view = stage.world.nodes[ALICE].engine.as_ref().unwrap().room(&stage.room).unwrap();
+    assert_eq!(view.paused.len(), 1);
 }

@@ -6,6 +6,8 @@ mod common;
 
 use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
 use parlor_core::crypto::TicketKeys;
+use parlor_core::engine::api::Command;
+use parlor_wire::control::{Control, ControlBody};
 use parlor_wire::data::body_hash;
 use parlor_wire::frame::{Ack, ChainTips, ControlWant, DataBatch, DataHeads, DataWant, Frame, Signal, Tip};
 use parlor_wire::{EntryId, Salt, Signature, WIRE_VERSION, domain};
@@ -322,4 +324,42 @@ fn signals_of_others_names_and_floods_of_them_are_bounded() {
     stage.world.puppet_says(MALLORY, link, &frame);
     assert!(stage.lost(link), "in Bob's name");
     stage.others_are_well(0);
+}
+
+/// One who was put out asks for control entries by ids that an accomplice gave it: it is given what led to the removal.
+#[test]
+fn who_was_put_out_is_served_nothing_that_was_written_after() {
+    let mut stage = Stage::new(74);
+    stage.world.remove(ALICE, stage.room, MALLORY);
+    let last = stage.world.held(ALICE, stage.room).unwrap().dag.len();
+    for _ in 0..3 {
+        stage.world.rule(ALICE, Command::Rekey { room: stage.room });
+    }
+    let held = stage.world.held(ALICE, stage.room).unwrap();
+    let later: Vec<EntryId> = held.dag.iter().skip(last).map(|control| control.id).collect();
+    assert_eq!(later.len(), 3);
+    let (room, ticket) = (stage.room, &stage.ticket);
+    let link = stage.world.puppet_opens(MALLORY, ALICE, room, Some(ticket));
+    let want = ControlWant { want: later.clone(), have: Vec::new() };
+    stage.world.puppet_says(MALLORY, link, &Frame::ControlWant(want));
+    let want = DataWant { chain: stage.chain, from_seq: 0, to_seq: 100 };
+    stage.world.puppet_says(MALLORY, link, &Frame::DataWant(want));
+    stage.world.pass(1_000);
+    let heard = stage.world.puppet_hears(MALLORY, link);
+    let given = |frame: &Frame| match frame {
+        Frame::ControlBatch(batch) => {
+            batch.entries.iter().map(|bytes| Control::decode(bytes).unwrap()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let given: Vec<Control> = heard.iter().flat_map(given).collect();
+    assert!(given.iter().any(|control| matches!(control.body, ControlBody::Remove(_))), "{heard:?}");
+    assert!(given.iter().all(|control| !later.contains(&control.id)));
+    let told = heard.iter().any(|frame| {
+        matches!(
+            frame,
+            Frame::ControlHeads(_) | Frame::DataHeads(_) | Frame::DataBatch(_) | Frame::DataPush(_)
+        )
+    });
+    assert!(!told, "{heard:?}");
 }

@@ -192,6 +192,7 @@ impl Engine {
         self.close_dead_tickets(room);
         self.entitle_links(room);
         self.control_grew(room);
+        self.notice_put_out(room);
     }
 
     /// A join that a close had not seen is undone (R5): it is tried again if the ticket is still open to this node,
@@ -329,7 +330,7 @@ impl Engine {
     /// A peer refuses the ticket. A saved join ends by that; one that is written but that nobody has ever shown to
     /// hold ends when it is an owner who says so.
     pub(super) fn ticket_refused(&mut self, room: RoomId, by: parlor_wire::PeerId, refusal: Refusal) {
-        let Some(held) = self.rooms.get(&room) else { return };
+        let Some(held) = self.rooms.get(&room).filter(|held| held.gone(&self.me).is_none()) else { return };
         let unheard = held.local.state == record::STATE_JOINED
             && held.local.ticket_seed.is_some()
             && !held.local.confirmed

@@ -359,22 +359,28 @@ impl Engine {
             self.close_link(link, "a room that is not held here");
             return;
         }
-        match self.proven(link, open) {
-            Ok(proved) => {
+        let proved = self.proven(link, open);
+        // Who was put out while it was away is told so; it may be in again and this node not have heard.
+        let farewell = !matches!(proved, Ok(Some(_))) && self.may_learn_why(link, open);
+        match proved {
+            Err(refusal) if !farewell => {
+                self.send(link, &Frame::Refuse(refusal));
+                self.close_link(link, "not entitled");
+            }
+            proved => {
                 let Some(state) = self.links.get_mut(&link) else { return };
                 state.room = Some(open.room);
-                state.proved = proved;
+                state.proved = proved.ok().flatten();
                 state.open = true;
                 if !state.sent_open {
                     self.send_open(link);
                 }
+                if farewell {
+                    self.say_why(link, open.room);
+                }
                 self.drop_duplicates(link);
                 self.entitle_links(open.room);
                 self.links_changed();
-            }
-            Err(refusal) => {
-                self.send(link, &Frame::Refuse(refusal));
-                self.close_link(link, "not entitled");
             }
         }
     }

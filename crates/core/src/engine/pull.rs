@@ -71,9 +71,16 @@ impl Engine {
     }
 
     pub(super) fn control_want(&mut self, link: LinkId, room: RoomId, want: &ControlWant) {
-        let entitled = self.links.get(&link).is_some_and(|link| link.entitled);
-        let Some(held) = self.rooms.get(&room).filter(|_| entitled) else { return };
-        let ids = held.dag.difference(&want.want, &want.have);
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return };
+        let mut ids = held.dag.difference(&want.want, &want.have);
+        if !state.entitled {
+            // Who was put out may learn of that, and of nothing later.
+            if !self.is_put_out(link, room) {
+                return;
+            }
+            let past = held.past_of_removal(&state.peer);
+            ids.retain(|id| past.contains(id));
+        }
         let mut entries = Vec::new();
         let mut bytes = 0;
         let mut more = false;

@@ -10,7 +10,9 @@ use parlor_sim::{Session, World};
 use parlor_wire::control::{Control, ControlBody, ControlHeader};
 use parlor_wire::data::{CLASS_CONTENT, body_hash};
 use parlor_wire::frame::{ChainTips, ControlBatch, DataBatch, DataHeads, DataPush, Frame, Tip};
-use parlor_wire::{Data, DataHeader, EntryId, KeyId, RULES, RoomId, SUITE, Salt, WIRE_VERSION, domain};
+use parlor_wire::{
+    Data, DataHeader, EntryId, KeyId, RULES, RoomId, SUITE, Salt, WIRE_VERSION, domain, limits,
+};
 
 /// Alice, Bob, and Mallory: a member once, now played by hand.
 pub struct Stage {
@@ -155,12 +157,13 @@ impl Stage {
         }
     }
 
-    /// Says which entries Mallory has, and gives what is asked for until nothing is.
-    pub fn serves(&mut self, link: LinkId, entries: &[Data]) {
+    /// Says which entries Mallory has, and gives what is asked for until nothing is. How often it was asked.
+    pub fn serves(&mut self, link: LinkId, entries: &[Data]) -> usize {
         let last = entries.last().unwrap();
         let tips = vec![Tip { seq: last.header.seq, id: last.id }];
         let heads = DataHeads { chains: vec![ChainTips { chain: self.chain, tips }], complete: true };
         self.world.puppet_says(MALLORY, link, &Frame::DataHeads(heads));
+        let mut asked = 0;
         for _ in 0..100 {
             let heard = self.world.puppet_hears(MALLORY, link);
             let wants = heard.into_iter().filter_map(|frame| match frame {
@@ -169,16 +172,23 @@ impl Stage {
             });
             let wants: Vec<_> = wants.collect();
             if wants.is_empty() {
-                return;
+                break;
             }
+            asked += wants.len();
             for want in wants {
                 let asked = want.from_seq..=want.to_seq;
                 let found = entries.iter().filter(|data| asked.contains(&data.header.seq));
-                let entries = found.map(|data| data.encode().into()).collect();
+                let mut bytes = 0;
+                let fits = |data: &Vec<u8>| {
+                    bytes += data.len();
+                    bytes <= limits::BATCH_BYTES
+                };
+                let entries = found.map(Data::encode).take_while(fits).map(Into::into).collect();
                 let batch = DataBatch { chain: want.chain, from_seq: want.from_seq, entries };
                 self.world.puppet_says(MALLORY, link, &Frame::DataBatch(batch));
             }
         }
+        asked
     }
 
     /// The places of Mallory's chain that a node has on disk.
