@@ -301,6 +301,9 @@ pub struct Message {
     /// Whether it is of a kind this version does not know.
     #[serde(default)]
     pub newer: bool,
+    /// Whether somebody who is not in the room held the key it was sealed under, and its author's node could know.
+    #[serde(default)]
+    pub sealed_unfit: bool,
 }
 
 /// A member of a room.

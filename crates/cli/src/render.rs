@@ -68,8 +68,9 @@ pub fn message(message: &Message) -> String {
         true => "(written by a newer Parlor: update this one to read it)".into(),
         false => message.text.trim_end().replace('\n', "\n    "),
     };
+    let known = if message.sealed_unfit { "[key known to outsiders] " } else { "" };
     format!(
-        "{} {} {}: {urgency}{text}",
+        "{} {} {}: {known}{urgency}{text}",
         dim(&clock::stamp(message.time_ms)),
         dim(short(&message.id)),
         bold(&format!("{}{seat}{kind}", message.name)),
@@ -388,6 +389,7 @@ pub(crate) mod tests {
             text: text.into(),
             own: false,
             newer: false,
+            sealed_unfit: false,
         }
     }
 
@@ -451,6 +453,8 @@ pub(crate) mod tests {
         assert!(plain(&message(&urgent)).ends_with(": [now] stop"));
         let newer = Message { newer: true, ..said("") };
         assert!(plain(&message(&newer)).contains("newer Parlor"));
+        let leaked = Message { sealed_unfit: true, ..said("hello") };
+        assert!(plain(&message(&leaked)).contains(": [key known to outsiders] hello"));
     }
 
     #[test]

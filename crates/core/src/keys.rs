@@ -24,15 +24,33 @@ pub enum Knower {
     Unknown(RecipientId),
 }
 
+/// By which entry a key was given, to a recipient or to who knows the key that wraps it.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    by: EntryId,
+    /// Whether that makes it known to them, as far as fitness is concerned (K5).
+    heeded: bool,
+}
+
+impl Given {
+    /// Notes one more way in which something was given.
+    fn note<K: Ord>(given: &mut BTreeMap<K, Given>, to: K, how: Given) {
+        let known = given.entry(to).or_insert(how);
+        if how.heeded && !known.heeded {
+            *known = how;
+        }
+    }
+}
+
 /// What control entries say about one key.
 #[derive(Debug, Clone, Default)]
 struct KeyFacts {
     /// To whom it was sealed and granted; resolved when asked, because a card may become known later.
-    sealed_to: BTreeSet<RecipientId>,
+    sealed_to: BTreeMap<RecipientId, Given>,
     /// Everyone who wrote a rekey of it.
     authors: BTreeSet<PeerId>,
     /// The keys that wrap it.
-    wrapped_by: BTreeSet<KeyId>,
+    wrapped_by: BTreeMap<KeyId, Given>,
     /// The keys it wraps.
     wraps: BTreeSet<KeyId>,
     /// Who wrote its rekey.
@@ -124,7 +142,7 @@ impl KeyRing {
             let heeded = strangers.is_empty() || self.gifts.heed(author, now_ms, at_start);
             let passed_over = if heeded { BTreeSet::new() } else { strangers };
             for grant in control.body.grants() {
-                self.note_grant(author, grant, &me, &passed_over);
+                self.note_grant(control, grant, &me, &passed_over);
             }
             match &control.body {
                 ControlBody::Join(join) => {
@@ -138,7 +156,7 @@ impl KeyRing {
             }
             self.settle_wants(dag, control);
             if let Some(rekey) = control.body.rekey() {
-                self.note_rekey(author, rekey, &me, heeded);
+                self.note_rekey(control, rekey, &me, heeded);
             }
         }
         self.seen = dag.len();
@@ -188,30 +206,33 @@ impl KeyRing {
 
     fn note_grant(
         &mut self,
-        author: PeerId,
+        control: &Control,
         grant: &Grant,
         me: &BTreeSet<RecipientId>,
         passed_over: &BTreeSet<RecipientId>,
     ) {
         let facts = self.facts.entry(grant.key).or_default();
-        let given = grant.seals.iter().map(|seal| seal.to).filter(|to| !passed_over.contains(to));
-        facts.sealed_to.extend(given);
-        self.keep_seals(grant.key, author, &grant.seals, me);
+        for to in grant.seals.iter().map(|seal| seal.to) {
+            let given = Given { by: control.id, heeded: !passed_over.contains(&to) };
+            Given::note(&mut facts.sealed_to, to, given);
+        }
+        self.keep_seals(grant.key, control.header.author, &grant.seals, me);
     }
 
-    fn note_rekey(&mut self, author: PeerId, rekey: &Rekey, me: &BTreeSet<RecipientId>, heeded: bool) {
+    fn note_rekey(&mut self, control: &Control, rekey: &Rekey, me: &BTreeSet<RecipientId>, heeded: bool) {
+        let author = control.header.author;
+        // Unheeded, it stays unfit by whom it is sealed to, and says nothing more about the keys it wraps.
+        let given = Given { by: control.id, heeded: true };
         let facts = self.facts.entry(rekey.key).or_default();
         facts.author.get_or_insert(author);
         facts.authors.insert(author);
-        facts.sealed_to.extend(rekey.seals.iter().map(|seal| seal.to));
-        // Unheeded, it stays unfit by whom it is sealed to, and says nothing more about the keys it wraps.
+        rekey.seals.iter().for_each(|seal| Given::note(&mut facts.sealed_to, seal.to, given));
         if heeded {
             facts.wraps.extend(rekey.wraps.iter().map(|wrap| wrap.key));
         }
         for wrap in &rekey.wraps {
-            if heeded {
-                self.facts.entry(wrap.key).or_default().wrapped_by.insert(rekey.key);
-            }
+            let wrapped = self.facts.entry(wrap.key).or_default();
+            Given::note(&mut wrapped.wrapped_by, rekey.key, Given { heeded, ..given });
             self.closed_wraps.push((rekey.key, wrap.clone()));
         }
         self.keep_seals(rekey.key, author, &rekey.seals, me);
@@ -267,7 +288,7 @@ impl KeyRing {
         let mut knowers = BTreeSet::new();
         self.each_wrapping(key, |facts| {
             knowers.extend(facts.authors.iter().map(|peer| Knower::Peer(*peer)));
-            knowers.extend(facts.sealed_to.iter().map(|to| Self::knower(roster, to)));
+            knowers.extend(heeded(&facts.sealed_to).map(|to| Self::knower(roster, to)));
         });
         knowers
     }
@@ -296,7 +317,7 @@ impl KeyRing {
             }
             let Some(facts) = self.facts.get(&at) else { continue };
             look(facts);
-            stack.extend(facts.wrapped_by.iter().copied());
+            stack.extend(heeded(&facts.wrapped_by).copied());
         }
     }
 
@@ -305,7 +326,7 @@ impl KeyRing {
         let wrapped = |id: &KeyId| {
             self.facts
                 .get(id)
-                .is_some_and(|facts| facts.wrapped_by.iter().any(|by| self.held.contains_key(by)))
+                .is_some_and(|facts| heeded(&facts.wrapped_by).any(|by| self.held.contains_key(by)))
         };
         self.held.keys().filter(|id| !wrapped(id)).copied().collect()
     }
@@ -340,6 +361,24 @@ impl KeyRing {
             })
     }
 
+    /// K7: whether by what lies in the past of these entries a key was known to somebody who was out, or to a ticket that
+    /// was closed: whoever wrote after them could have known. Clocks decide nothing here.
+    pub fn unfit_before(&self, key: &KeyId, after: &[EntryId], dag: &Dag, roster: &Roster) -> bool {
+        let past = dag.past(after.iter().copied());
+        let seen = |id: &EntryId| past.contains(id);
+        let mut stack = vec![*key];
+        let mut looked_at = BTreeSet::new();
+        while let Some(at) = stack.pop() {
+            let Some(facts) = self.facts.get(&at).filter(|_| looked_at.insert(at)) else { continue };
+            let mut given = facts.sealed_to.iter().filter(|(_, given)| seen(&given.by));
+            if given.any(|(to, _)| self.gifts.is_stranger(dag, roster, &seen, to, &self.card_owners)) {
+                return true;
+            }
+            stack.extend(facts.wrapped_by.iter().filter(|(_, given)| seen(&given.by)).map(|(by, _)| *by));
+        }
+        false
+    }
+
     /// K3: the deepest fit key this node can open.
     pub fn fit_key(&self, roster: &Roster, now: TimeMs) -> Option<KeyId> {
         let fit = self.held.keys().filter(|id| self.fit(id, roster, now));
@@ -350,7 +389,7 @@ impl KeyRing {
     /// it. A card counts by its sealing key: a reader who lost a store knows nothing by the cards of before.
     pub fn unaware(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> Vec<Recipient> {
         let mut sealed_to: BTreeSet<RecipientId> = BTreeSet::new();
-        self.each_wrapping(key, |facts| sealed_to.extend(facts.sealed_to.iter()));
+        self.each_wrapping(key, |facts| sealed_to.extend(heeded(&facts.sealed_to)));
         let mut opened_by: BTreeSet<PublicSealingKey> =
             sealed_to.iter().filter_map(|to| self.card_keys.get(to)).copied().collect();
         for (ticket, state) in &roster.tickets {
@@ -373,6 +412,11 @@ impl KeyRing {
     pub fn author(&self, key: &KeyId) -> Option<PeerId> {
         self.facts.get(key).and_then(|facts| facts.author)
     }
+}
+
+/// Those to whom something was given so that it counts.
+fn heeded<K>(given: &BTreeMap<K, Given>) -> impl Iterator<Item = &K> {
+    given.iter().filter(|(_, given)| given.heeded).map(|(to, _)| to)
 }
 
 /// Everyone a room key should be sealed to: the cards of live readers, and sealable tickets.

@@ -5,8 +5,8 @@ use parlor_core::crypto::{self, RoomKey, SealContext, TicketKeys};
 use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener, recipients};
 use parlor_wire::control::{
-    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Rekey, Remove, Role, Seal,
-    Ticket, Wrap, ticket_recipient,
+    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, Leave, NewCard, Own, Rekey, Remove,
+    Role, Seal, Ticket, Wrap, ticket_recipient,
 };
 use parlor_wire::roster::{Dag, Insert, Roster};
 use parlor_wire::{
@@ -450,6 +450,50 @@ fn k5_what_was_given_to_one_whose_join_is_undone_is_always_heeded() {
     stage.write(1, ControlBody::Grant(Grant { key: stage.key(8).0, seals }));
     stage.reads(&mut ring, 1_000);
     assert!(ring.take_leaks().iter().all(|leak| !leak.unheeded));
+}
+
+/// A remove of an owner is none, so nobody who gives to that owner is accused when the owner has left later.
+#[test]
+fn k5_what_was_given_to_an_owner_is_given_in_good_faith() {
+    let (mut stage, mut ring) = giving();
+    let identity = stage.people[2].identity.peer();
+    let own = stage.write(0, ControlBody::Own(Own { identity }));
+    stage.put_out(2);
+    assert!(Roster::fold(&stage.dag).owns(&identity), "nobody puts out an owner");
+    for number in 1..=6 {
+        stage.new_key(number, true);
+    }
+    stage.people[2].membership = Some(own);
+    stage.write(2, ControlBody::Leave(Leave { abandons: false }));
+    stage.reads(&mut ring, 1_000);
+    assert!(ring.take_leaks().is_empty());
+    assert!((1..=6).all(|number| !stage.is_fit(&ring, number)));
+}
+
+/// K7: judged by what is in the past of the entries named, whatever came later.
+#[test]
+fn k7_a_key_is_unfit_in_the_past_of_what_knew_that_a_holder_was_out() {
+    let (mut stage, _) = giving();
+    stage.new_key(1, true);
+    let before = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    let second = stage.rekey(2, vec![stage.to_person(0, 2, 0), stage.to_person(0, 2, 2)], &[1]);
+    stage.write(0, ControlBody::Rekey(second));
+    stage.put_out(2);
+    let out = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    stage.new_key(3, false);
+    let granted = Grant { key: stage.key(3).0, seals: vec![stage.to_person(1, 3, 2)] };
+    stage.write(1, ControlBody::Grant(granted));
+    let leaked = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    let (ring, roster) = (stage.ring(0, None), Roster::fold(&stage.dag));
+    let unfit =
+        |number: u8, after: &[EntryId]| ring.unfit_before(&stage.key(number).0, after, &stage.dag, &roster);
+    assert!(!unfit(1, &before), "nobody had heard of a removal");
+    assert!(unfit(1, &out) && unfit(2, &out), "who is out was given it");
+    assert!(
+        !unfit(3, &out) && unfit(3, &leaked),
+        "a gift that came later says nothing of what was said before"
+    );
+    assert!(!unfit(1, &[]), "nothing is known");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use parlor_core::crypto::{self, SealContext};
 use parlor_core::engine::api::{Command, Failure};
 use parlor_core::engine::pause::Patience;
 use parlor_core::identity::Identity;
-use parlor_sim::World;
+use parlor_sim::{Session, World};
 use parlor_wire::control::{ControlBody, ControlHeader, Grant, Join, Note, Rekey, Role, Seal};
-use parlor_wire::frame::{ControlBatch, Frame, Refusal};
+use parlor_wire::frame::{ChainTips, ControlBatch, DataHeads, Frame, Refusal, Tip};
 use parlor_wire::{
     Control, EntryId, PublicSealingKey, RULES, RecipientId, SUITE, WIRE_VERSION, domain, limits,
 };
@@ -36,6 +36,72 @@ fn ids(stage: &mut Stage, node: usize) -> Vec<EntryId> {
         stage.world.held(node, stage.room).unwrap().dag.iter().map(|control| control.id).collect();
     ids.sort_unstable();
     ids
+}
+
+/// All of it at once: branches, stamps of 2099, heads that do not exist, keys for outsiders, control entries and words
+/// without end. The others hear each other at once, and hold a bounded amount.
+#[test]
+fn a_flood_of_everything_at_once_leaves_the_others_prompt_and_bounded() {
+    let mut stage = Stage::new(900);
+    for node in [ALICE, BOB] {
+        let engine = stage.world.nodes[node].engine.as_mut().unwrap();
+        engine.set_patience(Patience { entries: 500, bytes: 1 << 24 });
+    }
+    let year_2099 = 4_070_908_800_000;
+    let mut links = [ALICE, BOB].map(|node| stage.open(node));
+    for round in 0..40 {
+        for (at, node) in [ALICE, BOB].into_iter().enumerate() {
+            if !stage.world.puppet_is_linked(MALLORY, links[at]) {
+                links[at] = stage.open(node);
+            }
+        }
+        let link = links[round % 2];
+        let made_up = |n: usize| EntryId(parlor_wire::data::body_hash(&[round as u8, n as u8]).0);
+        let branch = stage.entries(stage.last, 20, year_2099, &format!("branch {round}"));
+        stage.push(link, &branch);
+        let mut flood = vec![grant_to_outsider(&mut stage, round)];
+        flood.extend(notes(20));
+        let flood = stage.control(flood);
+        stage.give(link, &flood);
+        let heads = Frame::ControlHeads((0..200).map(made_up).collect());
+        stage.world.puppet_says(MALLORY, link, &heads);
+        let tips = (0..8).map(|n| Tip { seq: 1 << 40, id: made_up(n) }).collect();
+        let chains = vec![ChainTips { chain: stage.chain, tips }];
+        let heads = Frame::DataHeads(DataHeads { chains, complete: true });
+        stage.world.puppet_says(MALLORY, link, &heads);
+        let speaker = if round % 3 == 0 { ALICE } else { BOB };
+        stage.world.say_surely(speaker, stage.room, &format!("#{round}# honest"));
+        stage.world.pass(1_000);
+        let given = stage.session.drain(&mut stage.world);
+        assert!(given.contains(&round.to_string()), "round {round}: {given:?}");
+        for node in [ALICE, BOB] {
+            let sizes = stage.sizes(node);
+            let bounded = sizes.control < 400
+                && sizes.missing <= limits::MAX_WAITING_CONTROL
+                && sizes.spoken <= limits::MAX_CONTROL_IDS
+                && sizes.wants <= limits::MAX_OUTSTANDING_WANTS
+                && sizes.pushed <= limits::MAX_UNACKED_PUSHES
+                && sizes.loads < 50
+                && sizes.links < 8;
+            assert!(bounded, "round {round}: {sizes:?}");
+        }
+    }
+    stage.world.pass(120_000);
+    for node in [ALICE, BOB] {
+        let texts = stage.world.texts(node, stage.room);
+        assert_eq!(texts.iter().filter(|text| text.contains("honest")).count(), 40, "node {node}");
+        let held = stage.world.held(node, stage.room).unwrap();
+        let of_mallory = held.rows.iter().filter(|row| row.chain == stage.chain).count();
+        assert!(of_mallory < 8 * 20 + 5, "{of_mallory} of eight branches");
+    }
+    assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
+}
+
+fn grant_to_outsider(stage: &mut Stage, round: usize) -> ControlBody {
+    let (key, _) = stage.world.held(ALICE, stage.room).unwrap().snapshot.keys.last().cloned().unwrap();
+    let to = RecipientId([round as u8; 32]);
+    let seal = Seal { to, enc: PublicSealingKey([9; 32]), sealed: vec![0; 48].into() };
+    ControlBody::Grant(Grant { key, seals: vec![seal] })
 }
 
 #[test]
@@ -273,10 +339,8 @@ fn grants_to_outsiders_make_others_change_keys_a_few_times_and_no_more() {
     let before = stage.world.held(ALICE, stage.room).unwrap().dag.len();
     const ROUNDS: usize = 60;
     for round in 0..ROUNDS {
-        let (key, _) = stage.world.held(ALICE, stage.room).unwrap().snapshot.keys.last().cloned().unwrap();
-        let to = RecipientId([round as u8; 32]);
-        let seal = Seal { to, enc: PublicSealingKey([9; 32]), sealed: vec![0; 48].into() };
-        let grant = stage.control([ControlBody::Grant(Grant { key, seals: vec![seal] })]);
+        let gift = grant_to_outsider(&mut stage, round);
+        let grant = stage.control([gift]);
         stage.give(link, &grant);
         let asked = stage.world.now_ms;
         stage.world.say_surely(if round % 2 == 0 { ALICE } else { BOB }, stage.room, &format!("#{round}#"));
@@ -427,4 +491,43 @@ fn large_entries_pause_a_chain_sooner() {
     assert!((20..50).contains(&held), "{held}");
     let view = stage.world.nodes[ALICE].engine.as_ref().unwrap().room(&stage.room).unwrap();
     assert_eq!(view.paused.len(), 1);
+}
+
+/// K7: what was sealed under a key that an outsider held, by somebody who could know, is shown and marked; what was
+/// sealed before anybody could know is not.
+#[test]
+fn what_is_sealed_under_a_key_that_outsiders_hold_is_shown_and_marked() {
+    let mut stage = Stage::new(914);
+    let honest = stage.entries(stage.last, 1, 1, "#1# before");
+    let link = stage.open(ALICE);
+    stage.push(link, &honest);
+    let seal = Seal { to: RecipientId([5; 32]), enc: PublicSealingKey([9; 32]), sealed: vec![0; 48].into() };
+    let grant = stage.control([ControlBody::Grant(Grant { key: stage.key.0, seals: vec![seal] })]);
+    stage.give(link, &grant);
+    stage.after = Some(vec![grant[0].id]);
+    let last = Some((honest[0].header.seq, honest[0].id));
+    let knowing = stage.entries(last, 1, 1, "#2# after");
+    stage.push(link, &knowing);
+    // Whose heads have not changed says nothing of heads.
+    stage.after = None;
+    let last = Some((knowing[0].header.seq, knowing[0].id));
+    let more = stage.entries(last, 1, 1, "#3# and more");
+    stage.world.pass(5_000);
+    stage.world.kill(ALICE);
+    stage.world.kill(BOB);
+    stage.world.pass(5_000);
+    let link = stage.open(ALICE);
+    stage.push(link, &more);
+    stage.world.pass(10_000);
+    stage.world.say_surely(BOB, stage.room, "#4# under a new key");
+    stage.world.pass(5_000);
+    for node in [ALICE, BOB] {
+        let shown = stage.world.messages(node, stage.room);
+        let marks: Vec<bool> = shown.iter().map(|view| view.sealed_unfit).collect();
+        assert_eq!(marks, [false, true, true, false], "node {node}: {shown:?}");
+    }
+    let mut fresh = Session::new(&stage.world, BOB, "fresh", stage.room);
+    fresh.bound_at = 0;
+    let text = fresh.take(&mut stage.world, 99).unwrap().text;
+    assert_eq!(text.matches("key known to outsiders").count(), 2, "{text}");
 }

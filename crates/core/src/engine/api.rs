@@ -495,6 +495,8 @@ pub struct MessageView {
     pub own: bool,
     /// Whether it is of a kind this version does not know.
     pub newer: bool,
+    /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
+    pub sealed_unfit: bool,
 }
 
 /// How a command failed.

@@ -356,6 +356,7 @@ impl Engine {
             standing: if reading { Standing::Arrived } else { Standing::Consumed },
             arrival: reading.then_some(held.arrivals),
             history: false,
+            sealed_unfit: false,
             origin,
         };
         self.ops.push(Op::PutData(row.clone()));

@@ -415,6 +415,6 @@ fn line(view: &MessageView) -> Line {
         body: view.text.clone(),
         to_you: false,
         newer_kind: view.newer,
-        marks: Vec::new(),
+        marks: view.sealed_unfit.then_some("key known to outsiders").into_iter().collect(),
     }
 }

@@ -240,6 +240,7 @@ impl Engine {
             text: clean(text, Mode::Body),
             own: peer == self.me,
             newer,
+            sealed_unfit: row.sealed_unfit,
         }
     }
 }

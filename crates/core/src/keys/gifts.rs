@@ -75,17 +75,30 @@ impl Gifts {
     ) -> BTreeSet<RecipientId> {
         let granted = control.body.grants().iter().flat_map(|grant| &grant.seals);
         let rekeyed = control.body.rekey().into_iter().flat_map(|rekey| &rekey.seals);
-        let is_stranger = |to: &RecipientId| match (card_owners.get(to), self.tickets.get(to)) {
-            (Some(peer), _) => self.is_out(dag, roster, &control.id, peer),
-            (None, Some(ticket)) => self.is_shut(dag, roster, &control.id, ticket),
-            (None, None) => true,
-        };
+        let seen = |id: &EntryId| dag.reaches(&control.id, id);
+        let is_stranger = |to: &RecipientId| self.is_stranger(dag, roster, &seen, to, card_owners);
         granted.chain(rekeyed).map(|seal| seal.to).filter(is_stranger).collect()
+    }
+
+    /// Whether nobody who had seen what `seen` says could give a key to a recipient in good faith.
+    pub(super) fn is_stranger(
+        &self,
+        dag: &Dag,
+        roster: &Roster,
+        seen: &dyn Fn(&EntryId) -> bool,
+        to: &RecipientId,
+        card_owners: &BTreeMap<RecipientId, PeerId>,
+    ) -> bool {
+        match (card_owners.get(to), self.tickets.get(to)) {
+            (Some(peer), _) => self.is_out(dag, roster, seen, peer),
+            (None, Some(ticket)) => self.is_shut(roster, seen, ticket),
+            (None, None) => true,
+        }
     }
 
     /// Whether whoever wrote an entry knew that an identity was not in: it never came in by what that entry had
     /// seen, or each time an owner had put it out or it had left. A join that a close undid was honest to believe in.
-    fn is_out(&self, dag: &Dag, roster: &Roster, at: &EntryId, peer: &PeerId) -> bool {
+    fn is_out(&self, dag: &Dag, roster: &Roster, seen: &dyn Fn(&EntryId) -> bool, peer: &PeerId) -> bool {
         if roster.reads(peer) {
             return false;
         }
@@ -95,24 +108,27 @@ impl Gifts {
             }
             _ => [&roster.memberships, &roster.left, &roster.removed].iter().any(|all| all.contains_key(*id)),
         };
-        let seen = self.entered.get(peer).into_iter().flatten().filter(|id| dag.reaches(at, id));
-        let ends: Vec<EntryId> = self
-            .ended
-            .get(peer)
-            .into_iter()
-            .flatten()
-            .filter(|(id, by)| (by == peer || roster.owns(by)) && dag.reaches(at, id))
-            .map(|(id, _)| *id)
-            .collect();
-        seen.filter(could_believe).all(|id| ends.iter().any(|end| dag.reaches(end, id)))
+        let entered = self.entered.get(peer).into_iter().flatten().filter(|id| seen(id));
+        let ended = self.ended.get(peer).into_iter().flatten();
+        let ends: Vec<EntryId> =
+            ended.filter(|(id, by)| (by == peer || roster.owns(by)) && seen(id)).map(|(id, _)| *id).collect();
+        // Not every remove or leave of an owner has effect, so who ever was one is no stranger.
+        let ruled = |id: &EntryId| {
+            matches!(
+                dag.get(id).map(|control| &control.body),
+                Some(ControlBody::Own(_) | ControlBody::Genesis(_))
+            )
+        };
+        let is_over = |id: &EntryId| !ruled(id) && ends.iter().any(|end| dag.reaches(end, id));
+        entered.filter(could_believe).all(is_over)
     }
 
     /// Whether whoever wrote an entry knew that a ticket takes no keys: it is no owner's, it asks for approval, or an
     /// owner had closed it. Clocks differ, so expiry accuses nobody.
-    fn is_shut(&self, dag: &Dag, roster: &Roster, at: &EntryId, ticket: &EntryId) -> bool {
+    fn is_shut(&self, roster: &Roster, seen: &dyn Fn(&EntryId) -> bool, ticket: &EntryId) -> bool {
         let Some(state) = roster.tickets.get(ticket) else { return true };
         let mut closes = self.closed.get(ticket).into_iter().flatten();
-        state.ticket.approve || closes.any(|(id, by)| roster.owns(by) && dag.reaches(at, id))
+        state.ticket.approve || closes.any(|(id, by)| roster.owns(by) && seen(id))
     }
 
     /// Notes that somebody gave a key to strangers. Whether that is heeded: three times an hour it is. What a

@@ -31,6 +31,9 @@ pub struct TipState {
 pub struct Chain {
     /// The ends of its branches; one unless somebody wrote two entries for one place.
     pub tips: Vec<TipState>,
+    /// The key of the entry taken in last, and whether it was unfit in that entry's own past: an entry that names no
+    /// control heads was sealed under the heads of the one before.
+    pub sealed: Option<(KeyId, bool)>,
 }
 
 impl Chain {

@@ -106,6 +106,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         text: message.text.into_string(),
         own: message.own,
         newer: message.newer,
+        sealed_unfit: message.sealed_unfit,
     }
 }
 

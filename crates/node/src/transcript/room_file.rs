@@ -175,6 +175,7 @@ mod tests {
             text: clean(text, Mode::Body),
             own: false,
             newer: false,
+            sealed_unfit: false,
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Stage {
     /// The text by which all came in.
     pub ticket_text: String,
     said: u64,
+    /// The control heads that the next data entries name.
+    pub after: Option<Vec<EntryId>>,
 }
 
 pub const ALICE: usize = 0;
@@ -66,6 +68,7 @@ impl Stage {
             membership: chain,
             ticket_text: invited.text,
             said: 0,
+            after: None,
         }
     }
 
@@ -93,7 +96,7 @@ impl Stage {
                     salt: Salt(blake3_of(say, n)),
                     slot: None,
                     supersedes: None,
-                    after: None,
+                    after: self.after.clone().filter(|_| n == 0),
                     body_hash: None,
                     body_len: crypto::sealed_len(body.len()) as u32,
                 };
