@@ -484,6 +484,11 @@ fn k7_a_key_is_unfit_in_the_past_of_what_knew_that_a_holder_was_out() {
     let granted = Grant { key: stage.key(3).0, seals: vec![stage.to_person(1, 3, 2)] };
     stage.write(1, ControlBody::Grant(granted));
     let leaked = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    stage.new_key(4, false);
+    let unwrapped = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    let fifth = stage.rekey(5, vec![stage.to_person(1, 5, 2)], &[4]);
+    stage.write(1, ControlBody::Rekey(fifth));
+    let wrapped = stage.dag.heads().iter().copied().collect::<Vec<_>>();
     let (ring, roster) = (stage.ring(0, None), Roster::fold(&stage.dag));
     let unfit =
         |number: u8, after: &[EntryId]| ring.unfit_before(&stage.key(number).0, after, &stage.dag, &roster);
@@ -493,6 +498,7 @@ fn k7_a_key_is_unfit_in_the_past_of_what_knew_that_a_holder_was_out() {
         !unfit(3, &out) && unfit(3, &leaked),
         "a gift that came later says nothing of what was said before"
     );
+    assert!(!unfit(4, &unwrapped) && unfit(4, &wrapped), "who knows a key knows what it wraps");
     assert!(!unfit(1, &[]), "nothing is known");
 }
 
