@@ -181,6 +181,37 @@ fn what_two_sides_took_within_the_limit_both_hold_in_the_end() {
     assert_eq!(of_mallory(&mut stage, BOB), 401);
 }
 
+/// Who was made an owner meanwhile is not bound, and its own word is enough to show it.
+#[test]
+fn what_a_new_owner_wrote_is_taken_from_it_however_much_it_is() {
+    let mut world = World::new(915);
+    let [a, b, c] = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
+    let invited = world.start_room(a, "room");
+    let room = invited.room;
+    for node in [b, c] {
+        world.join(node, &invited.text, 20_000).unwrap().unwrap();
+    }
+    for _ in 0..250 {
+        world.rule(b, Command::Rekey { room });
+    }
+    world.settle();
+    world.cut(a, c);
+    world.cut(b, c);
+    let peer = world.nodes[b].peer;
+    world.rule(a, Command::SetRole { room, peer, role: Role::Owner });
+    world.pass(10_000);
+    for _ in 0..60 {
+        world.rule(b, Command::Rekey { room });
+    }
+    world.put_to_sleep(a);
+    world.mend(b, c);
+    world.pass(60_000);
+    let of = |world: &mut World, node| world.held(node, room).unwrap().dag.len();
+    assert_eq!(of(&mut world, c), of(&mut world, b));
+    let view = world.nodes[c].engine.as_ref().unwrap().room(&room).unwrap();
+    assert!(view.warnings.is_empty(), "{:?}", view.warnings);
+}
+
 /// An honest node stops one short of the limit, goes on talking, and can still leave.
 #[test]
 fn who_has_written_all_its_control_entries_talks_on_and_may_leave() {

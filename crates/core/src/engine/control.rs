@@ -19,6 +19,8 @@ use crate::room::record;
 pub(super) struct ControlIntake {
     /// Something new is in.
     pub grew: bool,
+    /// What is in has not all been folded yet.
+    unfolded: bool,
     /// The link must be closed, because of this.
     pub violation: Option<String>,
     /// Among it was an entry whose author waits to see it heard: a join, a leave.
@@ -46,7 +48,7 @@ impl Engine {
                 Ok(control) => {
                     if let Err(refusal) = self.admit(room, &control) {
                         intake.refused = Some(refusal);
-                    } else if self.is_surplus(room, link, &control) {
+                    } else if self.is_surplus_after(room, link, &control, &mut intake) {
                         intake.violation = self.leave_surplus(room, link, &control);
                     } else {
                         self.insert_control(room, control, &mut intake);
@@ -68,11 +70,26 @@ impl Engine {
         intake
     }
 
+    /// Whether an entry is surplus by everything that came before it in its batch: its author may have become an
+    /// owner by that.
+    fn is_surplus_after(
+        &mut self,
+        room: RoomId,
+        link: LinkId,
+        control: &Control,
+        intake: &mut ControlIntake,
+    ) -> bool {
+        if self.is_surplus(room, link, control) && std::mem::take(&mut intake.unfolded) {
+            self.refold(room);
+        }
+        self.is_surplus(room, link, control)
+    }
+
     fn insert_control(&mut self, room: RoomId, control: Control, intake: &mut ControlIntake) {
         let Some(held) = self.rooms.get_mut(&room) else { return };
         match held.dag.insert(control) {
             Insert::In(ids) => {
-                intake.grew = true;
+                (intake.grew, intake.unfolded) = (true, true);
                 for id in ids {
                     if let Some(control) = held.dag.get(&id) {
                         intake.joined |= matches!(
