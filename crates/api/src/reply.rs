@@ -309,6 +309,9 @@ pub struct Message {
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// Whether somebody who is not in the room held the key it was sealed under, and its author's node could know.
+    #[serde(default)]
+    pub sealed_unfit: bool,
 }
 
 /// A member of a room.
@@ -435,9 +438,25 @@ pub struct Room {
     pub direct: Option<String>,
     /// Whether it is the default where the caller stands.
     pub default: bool,
+    /// Members whose messages are not fetched for now: they added more than a node takes in an hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<Paused>,
     /// Things people should know: forks, clocks, heads heard of and not held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// A member whose messages are not fetched for now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Who.
+    pub peer: String,
+    /// What it is called here.
+    pub name: String,
+    /// Why.
+    pub why: String,
+    /// When they are fetched on, from where they were left.
+    pub resumes: String,
 }
 
 /// A binding.

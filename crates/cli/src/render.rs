@@ -5,7 +5,8 @@ pub mod peers;
 
 use anstyle::{AnsiColor, Style};
 use parlor_api::{
-    Check, Here, Identity, Invited, Message, Person, Priority, Revoked, Room, Sent, Status, UnreadRoom,
+    Check, Here, Identity, Invited, Message, Paused, Person, Priority, Revoked, Room, Sent, Status,
+    UnreadRoom,
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -70,8 +71,9 @@ pub fn message(message: &Message) -> String {
         true => "(written by a newer Parlor: update this one to read it)".into(),
         false => message.text.trim_end().replace('\n', "\n    "),
     };
+    let known = if message.sealed_unfit { "[key known to outsiders] " } else { "" };
     format!(
-        "{} {} {}: {urgency}{text}",
+        "{} {} {}: {known}{urgency}{text}",
         dim(&clock::stamp(message.time_ms)),
         dim(short(&message.id)),
         bold(&format!("{}{seat}{kind}{revoked}{to}", message.name)),
@@ -238,6 +240,8 @@ pub fn room(room: &Room) -> Vec<String> {
             format!("{} that cannot be opened yet", count(room.waiting, "entry", "entries")),
         ));
     }
+    let until = |one: &Paused| format!("{} until {}: {}", one.name, clock::stamp_of(&one.resumes), one.why);
+    rows.extend(room.paused.iter().map(|one| ("paused", until(one))));
     rows.extend(room.warnings.iter().map(|warning| ("warning", warning.clone())));
     let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
     let rows: Vec<_> = rows.map(|(name, value)| vec![dim(name), value]).collect();
@@ -394,6 +398,7 @@ pub(crate) mod tests {
             direct: None,
             carrier: "p2p".into(),
             default: true,
+            paused: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -416,6 +421,7 @@ pub(crate) mod tests {
             to: None,
             revoked: false,
             newer: false,
+            sealed_unfit: false,
         }
     }
 
@@ -479,6 +485,8 @@ pub(crate) mod tests {
         assert!(plain(&message(&urgent)).ends_with(": [now] stop"));
         let newer = Message { newer: true, ..said("") };
         assert!(plain(&message(&newer)).contains("newer Parlor"));
+        let leaked = Message { sealed_unfit: true, ..said("hello") };
+        assert!(plain(&message(&leaked)).contains(": [key known to outsiders] hello"));
     }
 
     #[test]
@@ -582,12 +590,19 @@ pub(crate) mod tests {
             why: Some("needs rules 2".into()),
             waiting: 1,
             warnings: vec!["a fork".into()],
+            paused: vec![Paused {
+                peer: "pbob".into(),
+                name: "bob".into(),
+                why: "too much".into(),
+                resumes: "2026-11-20T12:05:00.000Z".into(),
+            }],
             ..room()
         };
         let text = super::room(&frozen).iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n");
         assert!(text.contains("frozen: needs rules 2"));
         assert!(text.contains("1 entry that cannot be opened yet"));
         assert!(text.contains("warning       a fork"));
+        assert!(text.contains("bob until 2026-11-20 ") && text.contains(": too much"), "{text}");
     }
 
     #[test]

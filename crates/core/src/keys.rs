@@ -1,6 +1,8 @@
 //! The key schedule of a room (rules K1–K6): which keys this node can open, who knows which key, and which key
 //! is fit to seal under now. The sealer answers for the key.
 
+mod gifts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlor_wire::control::{Control, ControlBody, Grant, Rekey, Seal, Wrap};
@@ -8,6 +10,8 @@ use parlor_wire::roster::{Dag, Roster};
 use parlor_wire::{EntryId, KeyId, PeerId, PublicSealingKey, RecipientId, RoomId, TimeMs};
 
 use crate::crypto::{self, RoomKey, SealContext};
+use gifts::Gifts;
+pub use gifts::Leak;
 
 /// Somebody who may hold a room key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,15 +24,33 @@ pub enum Knower {
     Unknown(RecipientId),
 }
 
+/// By which entry a key was given, to a recipient or to who knows the key that wraps it.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    by: EntryId,
+    /// Whether that makes it known to them, as far as fitness is concerned (K5).
+    heeded: bool,
+}
+
+impl Given {
+    /// Notes one more way in which something was given.
+    fn note<K: Ord>(given: &mut BTreeMap<K, Given>, to: K, how: Given) {
+        let known = given.entry(to).or_insert(how);
+        if how.heeded && !known.heeded {
+            *known = how;
+        }
+    }
+}
+
 /// What control entries say about one key.
 #[derive(Debug, Clone, Default)]
 struct KeyFacts {
     /// To whom it was sealed and granted; resolved when asked, because a card may become known later.
-    sealed_to: BTreeSet<RecipientId>,
+    sealed_to: BTreeMap<RecipientId, Given>,
     /// Everyone who wrote a rekey of it.
     authors: BTreeSet<PeerId>,
     /// The keys that wrap it.
-    wrapped_by: BTreeSet<KeyId>,
+    wrapped_by: BTreeMap<KeyId, Given>,
     /// The keys it wraps.
     wraps: BTreeSet<KeyId>,
     /// Who wrote its rekey.
@@ -69,6 +91,7 @@ pub struct KeyRing {
     wants: BTreeMap<(KeyId, PeerId), BTreeSet<EntryId>>,
     /// Whose sealing keys joined by a ticket: whoever has one could open what is sealed to the ticket.
     joined_keys: BTreeMap<EntryId, BTreeSet<(PeerId, PublicSealingKey)>>,
+    gifts: Gifts,
     /// Entries already read for facts, as a count of the DAG's order.
     seen: usize,
     /// Seals and wraps not yet opened: tried again when secrets or keys come.
@@ -97,17 +120,30 @@ impl KeyRing {
         self.held.insert(id, key);
     }
 
-    /// Reads what entries new in the DAG say about keys, and opens what can be opened. Returns keys newly held.
-    pub fn read(&mut self, room: &RoomId, dag: &Dag, openers: &[Opener<'_>]) -> Vec<KeyId> {
+    /// Reads what entries new in the DAG say about keys, and opens what can be opened. Returns keys newly held. The
+    /// roster is that of the DAG; `now_ms` is monotonic.
+    pub fn read(
+        &mut self,
+        room: &RoomId,
+        dag: &Dag,
+        roster: &Roster,
+        openers: &[Opener<'_>],
+        now_ms: u64,
+    ) -> Vec<KeyId> {
         let me: BTreeSet<RecipientId> = openers.iter().map(|opener| opener.to).collect();
+        let at_start = self.seen == 0;
         for control in dag.iter().skip(self.seen) {
             let author = control.header.author;
             for card in control.body.cards() {
                 self.card_keys.insert(card.card.id(), card.card.sealing_key);
                 self.card_owners.insert(card.card.id(), card.card.identity);
             }
+            self.gifts.read(dag, control);
+            let strangers = self.gifts.strangers(dag, roster, control, &self.card_owners);
+            let heeded = strangers.is_empty() || self.gifts.heed(author, now_ms, at_start);
+            let passed_over = if heeded { BTreeSet::new() } else { strangers };
             for grant in control.body.grants() {
-                self.note_grant(author, grant, &me);
+                self.note_grant(control, grant, &me, &passed_over);
             }
             match &control.body {
                 ControlBody::Join(join) => {
@@ -126,7 +162,7 @@ impl KeyRing {
             }
             self.settle_wants(dag, control);
             if let Some(rekey) = control.body.rekey() {
-                self.note_rekey(author, rekey, &me);
+                self.note_rekey(control, rekey, &me, heeded);
             }
         }
         self.seen = dag.len();
@@ -150,6 +186,11 @@ impl KeyRing {
         self.wants.retain(|_, wants| !wants.is_empty());
     }
 
+    /// Who gave keys to strangers, since this was last asked.
+    pub fn take_leaks(&mut self) -> BTreeSet<Leak> {
+        self.gifts.take_leaks()
+    }
+
     /// Keys that somebody wants and nobody gave since.
     pub fn wanted(&self) -> BTreeSet<KeyId> {
         self.wants.keys().map(|(key, _)| *key).collect()
@@ -170,22 +211,35 @@ impl KeyRing {
         }
     }
 
-    fn note_grant(&mut self, author: PeerId, grant: &Grant, me: &BTreeSet<RecipientId>) {
+    fn note_grant(
+        &mut self,
+        control: &Control,
+        grant: &Grant,
+        me: &BTreeSet<RecipientId>,
+        passed_over: &BTreeSet<RecipientId>,
+    ) {
         let facts = self.facts.entry(grant.key).or_default();
-        facts.sealed_to.extend(grant.seals.iter().map(|seal| seal.to));
-        self.keep_seals(grant.key, author, &grant.seals, me);
+        for to in grant.seals.iter().map(|seal| seal.to) {
+            let given = Given { by: control.id, heeded: !passed_over.contains(&to) };
+            Given::note(&mut facts.sealed_to, to, given);
+        }
+        self.keep_seals(grant.key, control.header.author, &grant.seals, me);
     }
 
-    fn note_rekey(&mut self, author: PeerId, rekey: &Rekey, me: &BTreeSet<RecipientId>) {
+    fn note_rekey(&mut self, control: &Control, rekey: &Rekey, me: &BTreeSet<RecipientId>, heeded: bool) {
+        let author = control.header.author;
+        // Unheeded, it stays unfit by whom it is sealed to, and says nothing more about the keys it wraps.
+        let given = Given { by: control.id, heeded: true };
         let facts = self.facts.entry(rekey.key).or_default();
         facts.author.get_or_insert(author);
         facts.authors.insert(author);
-        facts.sealed_to.extend(rekey.seals.iter().map(|seal| seal.to));
-        for wrap in &rekey.wraps {
-            facts.wraps.insert(wrap.key);
+        rekey.seals.iter().for_each(|seal| Given::note(&mut facts.sealed_to, seal.to, given));
+        if heeded {
+            facts.wraps.extend(rekey.wraps.iter().map(|wrap| wrap.key));
         }
         for wrap in &rekey.wraps {
-            self.facts.entry(wrap.key).or_default().wrapped_by.insert(rekey.key);
+            let wrapped = self.facts.entry(wrap.key).or_default();
+            Given::note(&mut wrapped.wrapped_by, rekey.key, Given { heeded, ..given });
             self.closed_wraps.push((rekey.key, wrap.clone()));
         }
         self.keep_seals(rekey.key, author, &rekey.seals, me);
@@ -241,7 +295,7 @@ impl KeyRing {
         let mut knowers = BTreeSet::new();
         self.each_wrapping(key, |facts| {
             knowers.extend(facts.authors.iter().map(|peer| Knower::Peer(*peer)));
-            knowers.extend(facts.sealed_to.iter().map(|to| Self::knower(roster, to)));
+            knowers.extend(heeded(&facts.sealed_to).map(|to| Self::knower(roster, to)));
         });
         knowers
     }
@@ -270,7 +324,7 @@ impl KeyRing {
             }
             let Some(facts) = self.facts.get(&at) else { continue };
             look(facts);
-            stack.extend(facts.wrapped_by.iter().copied());
+            stack.extend(heeded(&facts.wrapped_by).copied());
         }
     }
 
@@ -279,28 +333,35 @@ impl KeyRing {
     pub fn heads(&self) -> Vec<KeyId> {
         let circling = self.circling();
         let is_wrapped = |id: &KeyId| {
-            let wrapped_by = self.facts.get(id).into_iter().flat_map(|facts| &facts.wrapped_by);
-            wrapped_by
-                .filter(|by| self.held.contains_key(by))
-                .any(|by| !circling.contains(id) || !circling.contains(by))
+            let wrapped_by = self.wrapped_by(id);
+            let mut held = wrapped_by.iter().filter(|by| self.held.contains_key(by));
+            held.any(|by| !circling.contains(id) || !circling.contains(by))
         };
         self.held.keys().filter(|id| !is_wrapped(id)).copied().collect()
+    }
+
+    /// The keys that a key wraps.
+    fn wraps(&self, key: &KeyId) -> Vec<KeyId> {
+        self.facts.get(key).into_iter().flat_map(|facts| &facts.wraps).copied().collect()
+    }
+
+    /// The keys that wrap a key.
+    fn wrapped_by(&self, key: &KeyId) -> Vec<KeyId> {
+        self.facts.get(key).into_iter().flat_map(|facts| heeded(&facts.wrapped_by)).copied().collect()
     }
 
     /// The keys in circles of wraps, and those between two circles.
     fn circling(&self) -> BTreeSet<KeyId> {
         let all = self.facts.keys().copied().collect();
-        let (above, _) =
-            without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
-        without_ends(above, |id| self.facts.get(id).map(|facts| (&facts.wrapped_by, &facts.wraps))).0
+        let (above, _) = without_ends(all, |id| self.wraps(id), |id| self.wrapped_by(id));
+        without_ends(above, |id| self.wrapped_by(id), |id| self.wraps(id)).0
     }
 
     /// The longest line of wrapped keys below each key. Below one that leads into a circle there is no longest: it has
     /// more than any other.
     fn depths(&self) -> BTreeMap<KeyId, usize> {
         let all = self.facts.keys().copied().collect();
-        let (endless, ends) =
-            without_ends(all, |id| self.facts.get(id).map(|facts| (&facts.wraps, &facts.wrapped_by)));
+        let (endless, ends) = without_ends(all, |id| self.wraps(id), |id| self.wrapped_by(id));
         let mut depths: BTreeMap<KeyId, usize> = endless.iter().map(|id| (*id, usize::MAX)).collect();
         for id in ends {
             let wrapped = self.facts.get(&id).into_iter().flat_map(|facts| &facts.wraps);
@@ -324,6 +385,24 @@ impl KeyRing {
             })
     }
 
+    /// K7: whether by what lies in the past of these entries a key was known to somebody who was out, or to a ticket that
+    /// was closed: whoever wrote after them could have known. Clocks decide nothing here.
+    pub fn unfit_before(&self, key: &KeyId, after: &[EntryId], dag: &Dag, roster: &Roster) -> bool {
+        let past = dag.past(after.iter().copied());
+        let seen = |id: &EntryId| past.contains(id);
+        let mut stack = vec![*key];
+        let mut looked_at = BTreeSet::new();
+        while let Some(at) = stack.pop() {
+            let Some(facts) = self.facts.get(&at).filter(|_| looked_at.insert(at)) else { continue };
+            let mut given = facts.sealed_to.iter().filter(|(_, given)| seen(&given.by));
+            if given.any(|(to, _)| self.gifts.is_stranger(dag, roster, &seen, to, &self.card_owners)) {
+                return true;
+            }
+            stack.extend(facts.wrapped_by.iter().filter(|(_, given)| seen(&given.by)).map(|(by, _)| *by));
+        }
+        false
+    }
+
     /// K3: the deepest fit key this node can open.
     pub fn fit_key(&self, roster: &Roster, now: TimeMs) -> Option<KeyId> {
         let fit = self.held.keys().filter(|id| self.fit(id, roster, now));
@@ -335,7 +414,7 @@ impl KeyRing {
     /// it. A card counts by its sealing key: a reader who lost a store knows nothing by the cards of before.
     pub fn unaware(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> Vec<Recipient> {
         let mut sealed_to: BTreeSet<RecipientId> = BTreeSet::new();
-        self.each_wrapping(key, |facts| sealed_to.extend(facts.sealed_to.iter()));
+        self.each_wrapping(key, |facts| sealed_to.extend(heeded(&facts.sealed_to)));
         let pair = |to: &RecipientId| Some((*self.card_owners.get(to)?, *self.card_keys.get(to)?));
         let mut opened_by: BTreeSet<(PeerId, PublicSealingKey)> = sealed_to.iter().filter_map(pair).collect();
         for (ticket, state) in &roster.tickets {
@@ -360,24 +439,30 @@ impl KeyRing {
     }
 }
 
+/// Those to whom something was given so that it counts.
+fn heeded<K>(given: &BTreeMap<K, Given>) -> impl Iterator<Item = &K> {
+    given.iter().filter(|(_, given)| given.heeded).map(|(to, _)| to)
+}
+
 /// What is left of a graph when whatever leads nowhere is taken away, again and again; and what was taken, in that order.
-/// `around` gives where something leads to, and from where one comes to it.
-fn without_ends<'a>(
+/// `to` gives where something leads to, `from` from where one comes to it.
+fn without_ends(
     mut left: BTreeSet<KeyId>,
-    around: impl Fn(&KeyId) -> Option<(&'a BTreeSet<KeyId>, &'a BTreeSet<KeyId>)>,
+    to: impl Fn(&KeyId) -> Vec<KeyId>,
+    from: impl Fn(&KeyId) -> Vec<KeyId>,
 ) -> (BTreeSet<KeyId>, Vec<KeyId>) {
-    let leads = |id: &KeyId| around(id).map_or(0, |(to, _)| to.iter().filter(|id| left.contains(id)).count());
+    let leads = |id: &KeyId| to(id).iter().filter(|id| left.contains(id)).count();
     let mut ways: BTreeMap<KeyId, usize> = left.iter().map(|id| (*id, leads(id))).collect();
     let mut ends: Vec<KeyId> = ways.iter().filter(|(_, ways)| **ways == 0).map(|(id, _)| *id).collect();
     let mut next = 0;
     while let Some(end) = ends.get(next).copied() {
         next += 1;
         left.remove(&end);
-        for before in around(&end).into_iter().flat_map(|(_, from)| from) {
-            if let Some(ways) = ways.get_mut(before) {
+        for before in from(&end) {
+            if let Some(ways) = ways.get_mut(&before) {
                 *ways -= 1;
                 if *ways == 0 {
-                    ends.push(*before);
+                    ends.push(before);
                 }
             }
         }

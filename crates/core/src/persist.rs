@@ -82,6 +82,8 @@ pub struct DataRow {
     pub arrival: Option<u64>,
     /// Whether it was already history when this node joined.
     pub history: bool,
+    /// Whether, by what its author had seen, somebody who is out held the key it is sealed under (K7).
+    pub sealed_unfit: bool,
     /// The session of this node that wrote it.
     pub origin: Option<String>,
 }

@@ -9,8 +9,8 @@ use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener, recipients};
 use parlor_core::persist::{Op, Snapshot, Table};
 use parlor_wire::control::{
-    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, NewCard, Note, Rekey, Role, Seal,
-    Ticket, Want, Wrap, ticket_recipient,
+    Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, Leave, NewCard, Note, Own, Rekey,
+    Remove, Role, Seal, Ticket, Want, Wrap, ticket_recipient,
 };
 use parlor_wire::roster::{Dag, Insert, Roster};
 use parlor_wire::{
@@ -161,7 +161,7 @@ impl Stage {
             Opener { to, secret: &keys.sealing_secret }
         }));
         let mut ring = KeyRing::default();
-        ring.read(&self.room, &self.dag, &openers);
+        ring.read(&self.room, &self.dag, &Roster::fold(&self.dag), &openers, 0);
         ring
     }
 
@@ -391,7 +391,8 @@ fn a_ticket_whose_text_comes_later_opens_what_was_sealed_to_it_before() {
     let keys = &stage.tickets[ticket].1;
     let to = ticket_recipient(&keys.signing_key(), &keys.sealing_key);
     ring.read_again();
-    ring.read(&stage.room, &stage.dag, &[Opener { to, secret: &keys.sealing_secret }]);
+    let openers = [Opener { to, secret: &keys.sealing_secret }];
+    ring.read(&stage.room, &stage.dag, &Roster::fold(&stage.dag), &openers, 0);
     assert!(ring.get(&stage.key(1).0).is_some());
 }
 
@@ -427,4 +428,231 @@ fn two_identities_that_begin_with_the_same_randomness_have_two_sealing_keys() {
     };
     assert_ne!(sealing(1), sealing(2));
     assert_eq!(sealing(1), sealing(1));
+}
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+/// Alice's room with Bob and Carol in it, and what Alice's node has read of it so far.
+fn giving() -> (Stage, KeyRing) {
+    let mut stage = Stage::new();
+    let open = stage.ticket(None, false);
+    stage.join(1, open);
+    stage.join(2, open);
+    stage.close(open, None);
+    let ring = stage.ring(0, None);
+    (stage, ring)
+}
+
+impl Stage {
+    /// A new key of Alice's for all three, or for her and Bob.
+    fn new_key(&mut self, number: u8, carol: bool) {
+        let mut seals = vec![self.to_person(0, number, 0), self.to_person(0, number, 1)];
+        seals.extend(carol.then(|| self.to_person(0, number, 2)));
+        let rekey = self.rekey(number, seals, &[]);
+        self.write(0, ControlBody::Rekey(rekey));
+    }
+
+    fn put_out(&mut self, who: usize) {
+        let person = &self.people[who];
+        let memberships = person.membership.into_iter().collect();
+        let identity = person.identity.peer();
+        self.write(0, ControlBody::Remove(Remove { identity, memberships, cuts: Vec::new(), rekey: None }));
+    }
+
+    fn reads(&self, ring: &mut KeyRing, now_ms: u64) {
+        ring.read(&self.room, &self.dag, &Roster::fold(&self.dag), &[], now_ms);
+    }
+
+    fn is_fit(&self, ring: &KeyRing, number: u8) -> bool {
+        ring.fit(&self.key(number).0, &Roster::fold(&self.dag), NOW)
+    }
+}
+
+#[test]
+fn k5_gifts_to_strangers_make_keys_unfit_three_times_an_hour() {
+    let (mut stage, mut ring) = giving();
+    let bob = stage.people[1].identity.peer();
+    let mut fit = Vec::new();
+    for number in 1..=6 {
+        stage.new_key(number, true);
+        let seals =
+            vec![stage.seal(1, number, RecipientId([number; 32]), &stage.people[3].card.card.sealing_key)];
+        stage.write(1, ControlBody::Grant(Grant { key: stage.key(number).0, seals }));
+        stage.reads(&mut ring, 1_000);
+        fit.push(stage.is_fit(&ring, number));
+    }
+    assert_eq!(fit, [false, false, false, true, true, true]);
+    assert!((1..=6).all(|number| !stage.fit(number)), "who finds them at its start heeds them all");
+    let leaks: Vec<_> = ring.take_leaks().into_iter().map(|leak| (leak.by, leak.unheeded)).collect();
+    assert_eq!(leaks, [(bob, false), (bob, true)]);
+    // An hour later one is heeded again.
+    stage.new_key(7, true);
+    let seals = vec![stage.seal(1, 7, RecipientId([7; 32]), &stage.people[3].card.card.sealing_key)];
+    stage.write(1, ControlBody::Grant(Grant { key: stage.key(7).0, seals }));
+    stage.reads(&mut ring, 1_000 + HOUR_MS);
+    assert!(!stage.is_fit(&ring, 7));
+    // When Bob is out, none is fit that he was ever given.
+    stage.put_out(1);
+    stage.reads(&mut ring, 1_000 + HOUR_MS);
+    assert!((1..=7).all(|number| !stage.is_fit(&ring, number)));
+    assert!((1..=7).all(|number| !stage.fit(number)), "nor to one who reads it all anew");
+}
+
+/// A new key for strangers that wraps the present one is a gift like any other, and never fit itself.
+#[test]
+fn k5_keys_made_for_strangers_are_gifts_too_and_never_fit() {
+    let (mut stage, mut ring) = giving();
+    for number in 1..=6 {
+        stage.new_key(number, true);
+        let stranger =
+            stage.seal(1, number + 10, RecipientId([9; 32]), &stage.people[3].card.card.sealing_key);
+        let seals = vec![stage.to_person(1, number + 10, 0), stranger];
+        let rekey = stage.rekey(number + 10, seals, &[number]);
+        stage.write(1, ControlBody::Rekey(rekey));
+        stage.reads(&mut ring, 1_000);
+        assert_eq!(stage.is_fit(&ring, number), number > 3, "{number}");
+        assert!(!stage.is_fit(&ring, number + 10), "{number}");
+    }
+}
+
+/// Who has not heard of a removal gives keys to the removed in good faith, and the removed holds them: nothing may be
+/// sealed under these, however many they are.
+#[test]
+fn k5_what_was_given_by_one_who_had_not_heard_is_always_heeded() {
+    let (mut stage, mut ring) = giving();
+    for number in 1..=8 {
+        stage.new_key(number, false);
+    }
+    let grants: Vec<Control> = (1..=8)
+        .map(|number| {
+            let seals = vec![stage.to_person(1, number, 2)];
+            stage.sign(1, ControlBody::Grant(Grant { key: stage.key(number).0, seals }), None)
+        })
+        .collect();
+    stage.put_out(2);
+    for grant in grants {
+        stage.put(grant);
+        stage.reads(&mut ring, 1_000);
+    }
+    assert!((1..=8).all(|number| !stage.is_fit(&ring, number)));
+    assert!(ring.take_leaks().is_empty(), "and nobody is accused");
+}
+
+/// The same for a join that a close undid, which whoever had not seen the close believed in.
+#[test]
+fn k5_what_was_given_to_one_whose_join_is_undone_is_always_heeded() {
+    let (mut stage, mut ring) = giving();
+    let open = stage.ticket(None, false);
+    let close = ControlBody::Close(Close { ticket: stage.tickets[open].0, rekey: None });
+    let unseeing = stage.sign(0, close, None);
+    stage.join(3, open);
+    for number in 1..=8 {
+        stage.new_key(number, false);
+        let seals = vec![stage.to_person(1, number, 3)];
+        stage.write(1, ControlBody::Grant(Grant { key: stage.key(number).0, seals }));
+        stage.reads(&mut ring, 1_000);
+    }
+    assert!((1..=8).all(|number| stage.is_fit(&ring, number)));
+    stage.put(unseeing);
+    stage.reads(&mut ring, 1_000);
+    assert!((1..=8).all(|number| !stage.is_fit(&ring, number)));
+    let seals = vec![stage.to_person(1, 8, 3)];
+    stage.write(1, ControlBody::Grant(Grant { key: stage.key(8).0, seals }));
+    stage.reads(&mut ring, 1_000);
+    assert!(ring.take_leaks().iter().all(|leak| !leak.unheeded));
+}
+
+/// A remove of an owner is none, so nobody who gives to that owner is accused when the owner has left later.
+#[test]
+fn k5_what_was_given_to_an_owner_is_given_in_good_faith() {
+    let (mut stage, mut ring) = giving();
+    let identity = stage.people[2].identity.peer();
+    let own = stage.write(0, ControlBody::Own(Own { identity }));
+    stage.put_out(2);
+    assert!(Roster::fold(&stage.dag).owns(&identity), "nobody puts out an owner");
+    for number in 1..=6 {
+        stage.new_key(number, true);
+    }
+    stage.people[2].membership = Some(own);
+    stage.write(2, ControlBody::Leave(Leave { abandons: false }));
+    stage.reads(&mut ring, 1_000);
+    assert!(ring.take_leaks().is_empty());
+    assert!((1..=6).all(|number| !stage.is_fit(&ring, number)));
+}
+
+/// K7: judged by what is in the past of the entries named, whatever came later.
+#[test]
+fn k7_a_key_is_unfit_in_the_past_of_what_knew_that_a_holder_was_out() {
+    let (mut stage, _) = giving();
+    stage.new_key(1, true);
+    let before = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    let second = stage.rekey(2, vec![stage.to_person(0, 2, 0), stage.to_person(0, 2, 2)], &[1]);
+    stage.write(0, ControlBody::Rekey(second));
+    stage.put_out(2);
+    let out = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    stage.new_key(3, false);
+    let granted = Grant { key: stage.key(3).0, seals: vec![stage.to_person(1, 3, 2)] };
+    stage.write(1, ControlBody::Grant(granted));
+    let leaked = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    stage.new_key(4, false);
+    let unwrapped = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    let fifth = stage.rekey(5, vec![stage.to_person(1, 5, 2)], &[4]);
+    stage.write(1, ControlBody::Rekey(fifth));
+    let wrapped = stage.dag.heads().iter().copied().collect::<Vec<_>>();
+    let (ring, roster) = (stage.ring(0, None), Roster::fold(&stage.dag));
+    let unfit =
+        |number: u8, after: &[EntryId]| ring.unfit_before(&stage.key(number).0, after, &stage.dag, &roster);
+    assert!(!unfit(1, &before), "nobody had heard of a removal");
+    assert!(unfit(1, &out) && unfit(2, &out), "who is out was given it");
+    assert!(
+        !unfit(3, &out) && unfit(3, &leaked),
+        "a gift that came later says nothing of what was said before"
+    );
+    assert!(!unfit(4, &unwrapped) && unfit(4, &wrapped), "who knows a key knows what it wraps");
+    assert!(!unfit(1, &[]), "nothing is known");
+}
+
+#[test]
+fn k5_whoever_knew_that_somebody_was_out_gives_to_a_stranger() {
+    let (mut stage, mut ring) = giving();
+    // To one put out, to a ticket that was closed, to a ticket that is no owner's.
+    stage.put_out(2);
+    stage.new_key(1, false);
+    let closed = stage.to_ticket(1, 0);
+    let own = TicketKeys::from_seed(&[77; 32]);
+    let own_id = ticket_recipient(&own.signing_key(), &own.sealing_key);
+    let to_own = stage.seal(1, 1, own_id, &own.sealing_key);
+    let ticket = Ticket {
+        signing_key: own.signing_key(),
+        sealing_key: own.sealing_key,
+        role: Role::Member,
+        uses: None,
+        expires: None,
+        approve: false,
+        grants: vec![Grant { key: stage.key(1).0, seals: vec![to_own] }],
+    };
+    let carol = stage.to_person(1, 1, 2);
+    let gifts = [
+        ControlBody::Grant(Grant { key: stage.key(1).0, seals: vec![carol] }),
+        ControlBody::Grant(Grant { key: stage.key(1).0, seals: vec![closed] }),
+        ControlBody::Ticket(ticket),
+    ];
+    for gift in gifts {
+        stage.write(1, gift);
+        stage.reads(&mut ring, 1_000);
+        assert_eq!(ring.take_leaks().len(), 1);
+    }
+    // Somebody who is no owner puts nobody out: who gives to such a one is no leak.
+    let (mut stage, mut ring) = giving();
+    let identity = stage.people[2].identity.peer();
+    let memberships = stage.people[2].membership.into_iter().collect();
+    stage.write(1, ControlBody::Remove(Remove { identity, memberships, cuts: Vec::new(), rekey: None }));
+    stage.new_key(1, false);
+    let seals = vec![stage.to_person(0, 1, 2)];
+    stage.write(0, ControlBody::Grant(Grant { key: stage.key(1).0, seals }));
+    // Later she is put out for good: what was given before was given in good faith.
+    stage.put_out(2);
+    stage.reads(&mut ring, 1_000);
+    assert!(ring.take_leaks().is_empty());
+    assert!(!stage.is_fit(&ring, 1));
 }

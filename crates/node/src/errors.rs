@@ -71,6 +71,9 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
             (ErrorKind::Usage, Some("make a new id for each message; the same one only asks again"))
         }
         Failure::TicketExpired => (ErrorKind::BadInput, Some("ask for a new one: `parlor invite` makes it")),
+        Failure::TicketClosed => {
+            (ErrorKind::NotAllowed, Some("`parlor ticket list --all` shows the tickets there are"))
+        }
         Failure::Limit(_) => (ErrorKind::NotAllowed, None),
         Failure::NoSuchTake => {
             (ErrorKind::NotFound, Some("what it held is unread again and is given at the next prompt"))
@@ -93,6 +96,7 @@ fn of_refusal(failure: &Failure, refusal: &Refusal) -> ApiError {
             (ErrorKind::BadInput, "ask for a new ticket: `parlor invite` makes it")
         }
         Refusal::Version => (ErrorKind::Machine, "update the older of the two Parlors"),
+        Refusal::Full => (ErrorKind::NotAllowed, "ask an owner; somebody has to leave first"),
         Refusal::Busy => (ErrorKind::Unreached, "it is tried again by itself"),
     };
     ApiError::new(kind, failure.to_string()).hint(hint)

@@ -125,6 +125,8 @@ pub struct Writing<'a> {
     pub key: &'a (KeyId, RoomKey),
     /// The time it writes on them.
     pub time: u64,
+    /// The control heads that the first of them names.
+    pub heads: Option<&'a [EntryId]>,
 }
 
 impl World {
@@ -137,6 +139,7 @@ impl World {
         texts: impl Iterator<Item = String>,
     ) -> Vec<Data> {
         let mut before = after;
+        let mut heads = writing.heads.map(<[EntryId]>::to_vec);
         let write = |text: String| {
             let salt = body_hash(text.as_bytes());
             let body = Body { text: Some(text), ..Body::default() }.encode();
@@ -152,7 +155,7 @@ impl World {
                 salt: Salt(std::array::from_fn(|at| salt.0[at])),
                 slot: None,
                 supersedes: None,
-                after: None,
+                after: heads.take(),
                 body_hash: None,
                 body_len: crypto::sealed_len(body.len()) as u32,
             };

@@ -198,7 +198,7 @@ fn scenario_6_two_branches_of_data_told_to_two_nodes_come_to_all() {
         let (chain, last) = (row.chain, Some((row.seq, row.id)));
         world.make_puppet(MALLORY);
         part(&mut world, &[(ALICE, BOB), (ALICE, CAROL)]);
-        let writing = Writing { room, chain, key: &key, time: world.wall_ms(ALICE) };
+        let writing = Writing { room, chain, key: &key, time: world.wall_ms(ALICE), heads: None };
         let mut carrier = Carrier::of(&mut world, MALLORY, ALICE, room);
         let before = carrier.data.clone();
         for (to, count) in [(ALICE, left), (BOB, right)] {

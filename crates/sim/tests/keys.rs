@@ -151,7 +151,7 @@ fn what_is_sealed_after_a_close_does_not_open_to_the_ticket() {
     let to = parlor_wire::control::ticket_recipient(&keys.signing_key(), &keys.sealing_key);
     let opener = parlor_core::keys::Opener { to, secret: &keys.sealing_secret };
     let mut ring = parlor_core::keys::KeyRing::default();
-    ring.read(&room, &held.dag, &[opener]);
+    ring.read(&room, &held.dag, &held.roster, &[opener], 0);
     let message = held.rows.iter().find(|row| row.arrival == Some(1)).unwrap();
     assert!(ring.get(&message.key).is_none(), "the ticket's text opens what came after its close");
     assert!(!ring.is_empty(), "and opens what came before");

@@ -2,93 +2,15 @@
 //! without credit, heads that do not exist, acknowledgements and stamps from beyond all numbers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use parlor_core::crypto::{RoomKey, TicketKeys};
-use parlor_core::engine::api::LinkId;
-use parlor_sim::{Session, World, Writing};
+mod common;
+
+use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
+use parlor_core::crypto::TicketKeys;
+use parlor_core::engine::api::Command;
+use parlor_wire::control::{Control, ControlBody};
 use parlor_wire::data::body_hash;
-use parlor_wire::frame::{
-    Ack, ChainTips, ControlWant, DataBatch, DataHeads, DataPush, DataWant, Frame, Signal, Tip,
-};
-use parlor_wire::{Data, EntryId, KeyId, RoomId, Salt, Signature, WIRE_VERSION, domain};
-
-/// Alice, Bob, and Mallory: a member once, now played by hand.
-struct Stage {
-    world: World,
-    room: RoomId,
-    ticket: TicketKeys,
-    key: (KeyId, RoomKey),
-    chain: EntryId,
-    last: Option<(u64, EntryId)>,
-    session: Session,
-}
-
-const ALICE: usize = 0;
-const BOB: usize = 1;
-const MALLORY: usize = 2;
-
-impl Stage {
-    fn new(seed: u64) -> Self {
-        let mut world = World::new(seed);
-        for nick in ["alice", "bob", "mallory"] {
-            world.add_node(nick);
-        }
-        let invited = world.start_room(ALICE, "room");
-        let room = invited.room;
-        for node in [BOB, MALLORY] {
-            world.join(node, &invited.text, 5_000).unwrap().unwrap();
-        }
-        world.settle();
-        let mut session = Session::new(&world, ALICE, "s", room);
-        session.drain(&mut world);
-        let held = world.held(MALLORY, room).unwrap();
-        let peer = world.nodes[MALLORY].peer;
-        let chain = *held.roster.chains.iter().find(|(_, state)| state.author == peer).unwrap().0;
-        let last = held.rows.iter().filter(|row| row.chain == chain).map(|row| (row.seq, row.id)).max();
-        let key = held.snapshot.keys.last().cloned().unwrap();
-        world.make_puppet(MALLORY);
-        let text = parlor_wire::ticket::TicketText::parse(&invited.text).unwrap();
-        Self { world, room, ticket: TicketKeys::from_seed(&text.seed), key, chain, last, session }
-    }
-
-    fn open(&mut self, to: usize) -> LinkId {
-        let link = self.world.puppet_opens(MALLORY, to, self.room, Some(&self.ticket));
-        assert!(self.world.puppet_is_linked(MALLORY, link));
-        link
-    }
-
-    /// The next entries of Mallory's chain, or of a branch that leaves it after `after`.
-    fn entries(&self, after: Option<(u64, EntryId)>, count: usize, time: u64, say: &str) -> Vec<Data> {
-        let writing = Writing { room: self.room, chain: self.chain, key: &self.key, time };
-        self.world.puppet_entries(MALLORY, &writing, after, (0..count).map(|n| format!("{say} {n}")))
-    }
-
-    fn push(&mut self, link: LinkId, entries: &[Data]) {
-        let entries = entries.iter().map(|data| data.encode().into()).collect();
-        self.world.puppet_says(MALLORY, link, &Frame::DataPush(DataPush { entries }));
-    }
-
-    fn lost(&mut self, link: LinkId) -> bool {
-        self.world.pass(100);
-        !self.world.puppet_is_linked(MALLORY, link)
-    }
-
-    /// Everybody else still talks, and nothing was taken that should not be.
-    fn others_are_well(&mut self, count: usize) {
-        let n = self.world.now_ms;
-        self.world.say_surely(ALICE, self.room, &format!("#{n}1# alice"));
-        self.world.say_surely(BOB, self.room, &format!("#{n}2# bob"));
-        self.world.pass(2_000);
-        let alice = self.world.texts(ALICE, self.room);
-        assert_eq!(alice, self.world.texts(BOB, self.room));
-        assert_eq!(alice.len(), count + 2);
-        assert!(self.session.drain(&mut self.world).contains(&format!("{n}2")));
-    }
-}
-
-fn blake3_of(say: &str, n: usize) -> [u8; 16] {
-    let hash = body_hash(format!("{say}{n}").as_bytes());
-    hash.0[..16].try_into().unwrap()
-}
+use parlor_wire::frame::{Ack, ChainTips, ControlWant, DataBatch, DataHeads, DataWant, Frame, Signal, Tip};
+use parlor_wire::{EntryId, Salt, Signature, WIRE_VERSION, domain};
 
 #[test]
 fn wound_18_a_link_without_proof_or_membership_is_told_nothing() {
@@ -402,4 +324,42 @@ fn signals_of_others_names_and_floods_of_them_are_bounded() {
     stage.world.puppet_says(MALLORY, link, &frame);
     assert!(stage.lost(link), "in Bob's name");
     stage.others_are_well(0);
+}
+
+/// One who was put out asks for control entries by ids that an accomplice gave it: it is given what led to the removal.
+#[test]
+fn who_was_put_out_is_served_nothing_that_was_written_after() {
+    let mut stage = Stage::new(74);
+    stage.world.remove(ALICE, stage.room, MALLORY);
+    let last = stage.world.held(ALICE, stage.room).unwrap().dag.len();
+    for _ in 0..3 {
+        stage.world.rule(ALICE, Command::Rekey { room: stage.room });
+    }
+    let held = stage.world.held(ALICE, stage.room).unwrap();
+    let later: Vec<EntryId> = held.dag.iter().skip(last).map(|control| control.id).collect();
+    assert_eq!(later.len(), 3);
+    let (room, ticket) = (stage.room, &stage.ticket);
+    let link = stage.world.puppet_opens(MALLORY, ALICE, room, Some(ticket));
+    let want = ControlWant { want: later.clone(), have: Vec::new() };
+    stage.world.puppet_says(MALLORY, link, &Frame::ControlWant(want));
+    let want = DataWant { chain: stage.chain, from_seq: 0, to_seq: 100 };
+    stage.world.puppet_says(MALLORY, link, &Frame::DataWant(want));
+    stage.world.pass(1_000);
+    let heard = stage.world.puppet_hears(MALLORY, link);
+    let given = |frame: &Frame| match frame {
+        Frame::ControlBatch(batch) => {
+            batch.entries.iter().map(|bytes| Control::decode(bytes).unwrap()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let given: Vec<Control> = heard.iter().flat_map(given).collect();
+    assert!(given.iter().any(|control| matches!(control.body, ControlBody::Remove(_))), "{heard:?}");
+    assert!(given.iter().all(|control| !later.contains(&control.id)));
+    let told = heard.iter().any(|frame| {
+        matches!(
+            frame,
+            Frame::ControlHeads(_) | Frame::DataHeads(_) | Frame::DataBatch(_) | Frame::DataPush(_)
+        )
+    });
+    assert!(!told, "{heard:?}");
 }

@@ -8,6 +8,7 @@ use parlor_sim::act::three;
 use parlor_sim::dice::Dice;
 use parlor_wire::RoomId;
 use parlor_wire::control::Role;
+use parlor_wire::frame::Refusal;
 
 fn standing(world: &World, node: usize, room: RoomId) -> RoomStanding {
     world.nodes[node].engine.as_ref().unwrap().room(&room).unwrap().state
@@ -258,4 +259,52 @@ fn who_left_by_a_ticket_that_stays_open_makes_nobody_write_keys_for_ever() {
     let after = control(&mut world);
     assert!(after <= before + 1, "{before} control entries before, {after} after");
     world.check_room(room);
+}
+
+/// Bob sleeps while he is put out and the room goes on, and has to be told when he comes back, however much was written
+/// before it; he learns nothing of what came after.
+#[test]
+fn who_was_put_out_while_away_is_told_when_coming_back() {
+    for (before, after) in [(0, 0), (3, 100), (400, 5)] {
+        let (mut world, room, [a, b, c], _) = three(10);
+        world.put_to_sleep(b);
+        for _ in 0..before {
+            world.rule(a, Command::Rekey { room });
+        }
+        world.remove(a, room, b);
+        world.settle();
+        for _ in 0..after {
+            world.rule(a, Command::Rekey { room });
+        }
+        world.say_surely(c, room, "after");
+        world.settle();
+        let removal = world.held(a, room).unwrap();
+        world.wake(b);
+        world.pass(120_000);
+        assert_eq!(standing(&world, b, room), RoomStanding::Removed, "{before} before, {after} after");
+        assert!(matches!(world.say(b, room, "x"), Some(Err(Failure::PutOut))));
+        let known = world.held(b, room).unwrap().dag;
+        assert_eq!(known.len(), removal.dag.len() - after, "nothing of what came after the removal");
+        assert!(world.texts(b, room).is_empty());
+        let view = world.nodes[b].engine.as_ref().unwrap().room(&room).unwrap();
+        assert!(view.warnings.is_empty(), "{:?}", view.warnings);
+        world.settle();
+        world.check_quiet();
+        assert!(world.nodes[b].links.is_empty(), "and wants no links");
+    }
+}
+
+/// Out, and away while it was made and closed, he tries a ticket he cannot learn anything of.
+#[test]
+fn who_was_put_out_is_told_why_another_ticket_is_of_no_use() {
+    let (mut world, room, [a, b, _], _) = three(11);
+    world.put_to_sleep(b);
+    world.remove(a, room, b);
+    let other = world.ticket(a, room, Role::Member, false);
+    world.close_ticket(a, room, other.id).unwrap().unwrap();
+    world.settle();
+    world.wake(b);
+    world.pass(60_000);
+    let refused = world.join(b, &other.text, 30_000);
+    assert!(matches!(refused, Some(Err(Failure::Refused(Refusal::TicketClosed)))), "{refused:?}");
 }

@@ -24,7 +24,8 @@ fn keys_of(text: &str) -> TicketKeys {
 /// The keys that open with these secrets to whoever has every control entry that a node has.
 fn opened(world: &mut World, node: usize, room: RoomId, openers: &[Opener<'_>], known: KeyRing) -> KeyRing {
     let mut ring = known;
-    ring.read(&room, &world.held(node, room).unwrap().dag, openers);
+    let held = world.held(node, room).unwrap();
+    ring.read(&room, &held.dag, &held.roster, openers, 0);
     ring
 }
 

@@ -67,6 +67,7 @@ fn row(number: u64) -> DataRow {
         standing: Standing::Arrived,
         arrival: Some(number),
         history: false,
+        sealed_unfit: false,
         origin: None,
     }
 }

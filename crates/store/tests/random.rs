@@ -73,7 +73,22 @@ fn a_row() -> impl Strategy<Value = DataRow> {
     let rest = (vec(any::<u8>(), 0..20), 0..6_u64, a_standing(), any::<bool>(), an_origin());
     (place, rest).prop_map(|((room, id, chain, seq, key), (bytes, sort_ms, standing, history, origin))| {
         let (standing, arrival) = standing;
-        DataRow { room, id, chain, seq, key, bytes, sort_ms, standing, arrival, history, origin }
+        // Any entry may be marked; the number of a place is as good a coin as any.
+        let sealed_unfit = seq % 2 == 1;
+        DataRow {
+            room,
+            id,
+            chain,
+            seq,
+            key,
+            bytes,
+            sort_ms,
+            standing,
+            arrival,
+            history,
+            sealed_unfit,
+            origin,
+        }
     })
 }
 

@@ -93,6 +93,9 @@ pub enum Refusal {
     /// Too many links at the moment.
     #[n(5)]
     Busy,
+    /// The room has as many members as it may have.
+    #[n(6)]
+    Full,
 }
 
 /// Asks for control entries.

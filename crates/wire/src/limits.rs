@@ -15,7 +15,8 @@ pub const MAX_PARENTS: usize = 16;
 pub const MAX_MEMBERS: usize = 512;
 /// Most open tickets of a room. (rules 1)
 pub const MAX_OPEN_TICKETS: usize = 64;
-/// Most control entries by one who is not an owner. (rules 1)
+/// Most control entries by one who is not an owner: a new key a week for four years and some more. The last of them
+/// is kept for leaving. (rules 1)
 pub const MAX_CONTROL_PER_MEMBER: usize = 256;
 /// Most unsuperseded cards of one identity keys are sealed to. (rules 1)
 pub const MAX_CARDS: usize = 4;
@@ -30,11 +31,19 @@ pub const MAX_CHAINS_CUT: usize = 512;
 /// Most keys one entry wants. (rules 1)
 pub const MAX_WANTED_KEYS: usize = 64;
 
+/// Gifts of room keys to strangers by one author that are heeded in an hour: each makes the next sealer write a new key,
+/// and more new keys keep nothing from whom a member goes on giving them to. (rules 1)
+pub const MAX_LEAKS_PER_HOUR: usize = 3;
 /// Messages after which the next sealer makes a new key: whoever gets one key reads that much. (rules 1)
 pub const MAX_ENTRIES_PER_KEY: u64 = 10_000;
 /// How long a key is sealed under before the next sealer makes a new one, in milliseconds. (rules 1)
 pub const MAX_KEY_AGE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Data entries of one author taken into a room within an hour before its chains are paused: a catch-up of 100,000
+/// never meets it, and nobody says seventy things a second for an hour.
+pub const MAX_AUTHOR_ENTRIES_PER_HOUR: u64 = 250_000;
+/// Bytes of such entries: what a stranger with a ticket can fill of a disk that nobody watches. A day fills 24 GiB.
+pub const MAX_AUTHOR_BYTES_PER_HOUR: u64 = 1024 * 1024 * 1024;
 /// Control entries that wait for parents, per room: enough for an unlucky order, too few to fill memory.
 pub const MAX_WAITING_CONTROL: usize = 512;
 /// Longest frame: one full batch and its overhead, or one largest control entry.

@@ -13,7 +13,9 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
-pub use view::{AskingView, PeerView, PersonView, RoomStanding, RoomView, TicketView, WantedLink};
+pub use view::{
+    AskingView, PausedView, PeerView, PersonView, RoomStanding, RoomView, TicketView, WantedLink,
+};
 
 /// One stream to one peer about one room. Given by the driver, never reused.
 pub type LinkId = u64;
@@ -527,6 +529,8 @@ pub struct MessageView {
     pub to: Option<CleanText>,
     /// Whether its author's identity is revoked by now.
     pub revoked: bool,
+    /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
+    pub sealed_unfit: bool,
 }
 
 /// How a command failed.
@@ -592,6 +596,9 @@ pub enum Failure {
     /// The ticket has expired by this node's clock.
     #[error("the ticket has expired")]
     TicketExpired,
+    /// The ticket has been closed before.
+    #[error("the ticket is closed already")]
+    TicketClosed,
     /// A limit of the room.
     #[error("the room's limit is reached: {0}")]
     Limit(&'static str),
@@ -629,5 +636,6 @@ pub fn refusal_words(refusal: &Refusal) -> &'static str {
         Refusal::TicketSpent => "all uses of the ticket are spent",
         Refusal::Version => "the other side speaks another version of the protocol",
         Refusal::Busy => "the other side is busy",
+        Refusal::Full => "the room has 512 members, and no more may be in it",
     }
 }

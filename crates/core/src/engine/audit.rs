@@ -26,6 +26,8 @@ pub struct Sizes {
     pub spoken: usize,
     /// Most chains one peer has spoken of.
     pub told: usize,
+    /// Control entries, in the room with most.
+    pub control: usize,
     /// Control entries that wait for others, in the room with most.
     pub missing: usize,
     /// Pairs of key and chain that wait, in the room with most.
@@ -50,6 +52,7 @@ impl Engine {
             wants: links().map(|link| link.wants.len()).max().unwrap_or(0),
             spoken: links().map(|link| link.spoken.len()).max().unwrap_or(0),
             told: links().map(|link| link.peer_tips.len()).max().unwrap_or(0),
+            control: rooms().map(|room| room.dag.len()).max().unwrap_or(0),
             missing: rooms().map(|room| room.dag.missing().len()).max().unwrap_or(0),
             waiting: rooms().map(|room| room.waiting.len()).max().unwrap_or(0),
             peers: self.peers.len(),

@@ -30,6 +30,7 @@ impl Engine {
         if let Some(why) = self.rooms.get(&room).and_then(|held| held.local.frozen.clone()) {
             return Err(Failure::Frozen(why));
         }
+        self.may_write_control(room, &body)?;
         self.merge_heads(room, membership)?;
         self.author_one(room, body, membership, ticket)
     }
@@ -37,6 +38,7 @@ impl Engine {
     /// More heads than an entry may have parents are merged by notes first.
     fn merge_heads(&mut self, room: RoomId, membership: Option<EntryId>) -> Result<(), Failure> {
         while let Some(membership) = membership
+            && !self.is_written_out(room)
             && self.rooms.get(&room).is_some_and(|held| held.dag.heads().len() > limits::MAX_PARENTS)
         {
             self.author_one(room, ControlBody::Note(Note {}), Some(membership), None)?;
@@ -192,9 +194,14 @@ impl Engine {
         if held.keys.is_empty() && keyed() {
             return Err(Failure::NoKey);
         }
-        let key = match held.keys.fit_key(&held.roster, now).filter(|id| !self.is_worn(room, id)) {
+        // Who may write no more control entries goes on with a worn key, and leaves grants to others.
+        let written_out = self.is_written_out(room);
+        let usable = |id: &KeyId| written_out || !self.is_worn(room, id);
+        let key = match held.keys.fit_key(&held.roster, now).filter(usable) {
             Some(id) => {
-                self.grant_missing(room, id, membership)?;
+                if !written_out {
+                    self.grant_missing(room, id, membership)?;
+                }
                 id
             }
             None => {
@@ -349,6 +356,7 @@ impl Engine {
             standing: if reading { Standing::Arrived } else { Standing::Consumed },
             arrival: reading.then_some(held.arrivals),
             history: false,
+            sealed_unfit: false,
             origin,
         };
         self.ops.push(Op::PutData(row.clone()));

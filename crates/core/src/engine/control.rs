@@ -9,7 +9,7 @@ use parlor_wire::{EntryId, RoomId};
 use super::Engine;
 use super::api::{Failure, LinkId};
 use super::ruling::Without;
-use crate::keys::Opener;
+use crate::keys::{Leak, Opener};
 use crate::persist::Op;
 use crate::room::body::Body;
 use crate::room::record;
@@ -19,6 +19,8 @@ use crate::room::record;
 pub(super) struct ControlIntake {
     /// Something new is in.
     pub grew: bool,
+    /// What is in has not all been folded yet.
+    unfolded: bool,
     /// The link must be closed, because of this.
     pub violation: Option<String>,
     /// Among it was an entry whose author waits to see it heard: a join, a leave.
@@ -46,9 +48,11 @@ impl Engine {
                 Ok(control) => {
                     if let Err(refusal) = self.admit(room, &control) {
                         intake.refused = Some(refusal);
-                        continue;
+                    } else if self.is_surplus_after(room, link, &control, &mut intake) {
+                        intake.violation = self.leave_surplus(room, link, &control);
+                    } else {
+                        self.insert_control(room, control, &mut intake);
                     }
-                    self.insert_control(room, control, &mut intake);
                 }
                 Err(error) if error.freezes() => self.too_old_for(room, bytes.as_ref(), &error.to_string()),
                 Err(error) => intake.violation = Some(error.to_string()),
@@ -66,11 +70,26 @@ impl Engine {
         intake
     }
 
+    /// Whether an entry is surplus by everything that came before it in its batch: its author may have become an
+    /// owner by that.
+    fn is_surplus_after(
+        &mut self,
+        room: RoomId,
+        link: LinkId,
+        control: &Control,
+        intake: &mut ControlIntake,
+    ) -> bool {
+        if self.is_surplus(room, link, control) && std::mem::take(&mut intake.unfolded) {
+            self.refold(room);
+        }
+        self.is_surplus(room, link, control)
+    }
+
     fn insert_control(&mut self, room: RoomId, control: Control, intake: &mut ControlIntake) {
         let Some(held) = self.rooms.get_mut(&room) else { return };
         match held.dag.insert(control) {
             Insert::In(ids) => {
-                intake.grew = true;
+                (intake.grew, intake.unfolded) = (true, true);
                 for id in ids {
                     if let Some(control) = held.dag.get(&id) {
                         intake.joined |= matches!(
@@ -87,8 +106,8 @@ impl Engine {
         }
     }
 
-    /// R9: whoever takes a join from one who is no member refuses it when its ticket is spent or expired. A join
-    /// that others have already built on is part of the room's past and is taken.
+    /// R9: whoever takes a join from one who is no member refuses it when its ticket is spent or expired, or the room
+    /// is full. A join that others have already built on is part of the room's past and is taken.
     fn admit(&self, room: RoomId, control: &Control) -> Result<(), Refusal> {
         let ControlBody::Join(join) = &control.body else { return Ok(()) };
         let Some(held) = self.rooms.get(&room) else { return Ok(()) };
@@ -96,10 +115,17 @@ impl Engine {
         let newcomer =
             author != self.me && !held.roster.reads(&author) && held.local.state == record::STATE_JOINED;
         let Some(state) = held.roster.tickets.get(&join.ticket) else { return Ok(()) };
-        // One who holds another, open ticket is let in by that; what it wrote before is harmless.
-        let from_itself =
-            self.links.values().any(|link| link.room == Some(room) && link.peer == author && !link.entitled);
+        let mut own_links =
+            self.links.values().filter(|link| link.room == Some(room) && link.peer == author).peekable();
+        let from_itself = own_links.peek().is_some();
         if !newcomer || !from_itself || held.dag.missing().contains(&control.id) {
+            return Ok(());
+        }
+        if held.is_full() {
+            return Err(Refusal::Full);
+        }
+        // One who holds another, open ticket is let in by that; what it wrote before is harmless.
+        if own_links.all(|link| link.entitled) {
             return Ok(());
         }
         if state.closed {
@@ -145,14 +171,30 @@ impl Engine {
             to: parlor_wire::control::ticket_recipient(&keys.signing_key(), &keys.sealing_key),
             secret: &keys.sealing_secret,
         }));
-        let opened = held.keys.read(&room, &held.dag, &openers);
+        let opened = held.keys.read(&room, &held.dag, &held.roster, &openers, self.now.mono_ms);
+        let leaks = held.keys.take_leaks();
         for id in &opened {
             if let Some(key) = held.keys.get(id) {
                 self.ops.push(Op::PutKey { room, id: *id, key: key.clone() });
             }
         }
+        for leak in leaks {
+            self.warn_of_leak(room, leak);
+        }
         self.rename(room);
         self.links_changed();
+    }
+
+    fn warn_of_leak(&mut self, room: RoomId, leak: Leak) {
+        let by = leak.by.short();
+        self.warn(
+            room,
+            if leak.unheeded {
+                format!("{by} gives room keys to strangers again and again: only putting it out helps")
+            } else {
+                format!("{by} gave a room key to somebody who is not in the room")
+            },
+        );
     }
 
     /// What follows from a changed roster: a join to write, grants to give, entries that now open.
@@ -168,6 +210,7 @@ impl Engine {
         self.entitle_links(room);
         self.hush_directs();
         self.control_grew(room);
+        self.notice_put_out(room);
     }
 
     /// A join that a close had not seen is undone (R5): it is tried again if the ticket is still open to this node,
@@ -220,6 +263,8 @@ impl Engine {
             Some(Refusal::TicketSpent)
         } else if state.expired(self.now.wall_ms) {
             Some(Refusal::TicketExpired)
+        } else if held.is_full() && !state.ticket.approve {
+            Some(Refusal::Full)
         } else {
             None
         };
@@ -312,7 +357,7 @@ impl Engine {
     /// A peer refuses the ticket. A saved join ends by that; one that is written but that nobody has ever shown to
     /// hold ends when it is an owner who says so.
     pub(super) fn ticket_refused(&mut self, room: RoomId, by: parlor_wire::PeerId, refusal: Refusal) {
-        let Some(held) = self.rooms.get(&room) else { return };
+        let Some(held) = self.rooms.get(&room).filter(|held| held.gone(&self.me).is_none()) else { return };
         let unheard = held.local.state == record::STATE_JOINED
             && held.local.ticket_seed.is_some()
             && !held.local.confirmed
@@ -357,8 +402,10 @@ impl Engine {
         if !held.roster.owns(&self.me) {
             return Err(Failure::OwnersOnly);
         }
-        if !held.roster.tickets.contains_key(&ticket) {
-            return Err(Failure::NoSuchTicket);
+        let state = held.roster.tickets.get(&ticket).ok_or(Failure::NoSuchTicket)?;
+        if state.closed {
+            // Another close would give the room another key for nothing.
+            return Err(Failure::TicketClosed);
         }
         let membership = self.own_membership(room).ok_or(Failure::NotJoined)?;
         let rekey = Some(self.make_rekey(room, &Without { peer: None, tickets: &[ticket] })?);

@@ -461,6 +461,12 @@ fn line(view: &MessageView) -> Line {
         body: view.text.clone(),
         to_you: view.to.is_some() && !view.own,
         newer_kind: view.newer,
-        marks: if view.revoked { vec!["from a revoked identity"] } else { Vec::new() },
+        marks: marks(view),
     }
+}
+
+/// What else there is to say of a message.
+fn marks(view: &MessageView) -> Vec<&'static str> {
+    let known = [(view.revoked, "from a revoked identity"), (view.sealed_unfit, "key known to outsiders")];
+    known.into_iter().filter_map(|(so, mark)| so.then_some(mark)).collect()
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlor_wire::frame::Tip;
-use parlor_wire::{Data, EntryId, KeyId, PeerId, RoomId, TimeMs, limits};
+use parlor_wire::{Data, DataHeader, EntryId, KeyId, PeerId, RoomId, TimeMs, limits};
 
 use super::api::LinkId;
 use super::{Engine, Pending, restore};
@@ -37,6 +37,8 @@ pub(super) struct ChainIntake {
     pub refused: bool,
     /// Entries wait for control entries this node lacks.
     pub awaits_control: bool,
+    /// Its author is paused: entries were left where they are.
+    pub paused: bool,
 }
 
 /// A batch on its way in.
@@ -196,6 +198,10 @@ impl Engine {
                     }
                     continue;
                 };
+                if !self.may_take(room, &chain, entry.bytes.len()) {
+                    intake.paused = true;
+                    continue;
+                }
                 if !self.accept(room, entry, sort_ms) {
                     intake.refused = true;
                     continue;
@@ -224,6 +230,7 @@ impl Engine {
         let header = &data.header;
         let Some(held) = self.rooms.get_mut(&room) else { return false };
         let Some(author) = held.chain_author(&header.chain) else { return false };
+        let sealed_unfit = held.is_sealed_unfit(header);
         let chain = held.chains.entry(header.chain).or_default();
         let branches = chain.tips.len();
         let tip = TipState { tip: Tip { seq: header.seq, id: data.id }, sort_ms };
@@ -231,6 +238,7 @@ impl Engine {
             self.warn(room, format!("chain {} has too many branches and is refused", header.chain.short()));
             return false;
         }
+        chain.sealed = Some((header.key, sealed_unfit));
         let forked = branches > 0 && chain.tips.len() > branches;
         if held.asking > 0 {
             held.recent.insert(data.id, (header.seq, sort_ms));
@@ -254,6 +262,7 @@ impl Engine {
             standing,
             arrival,
             history,
+            sealed_unfit,
             origin: None,
         };
         self.settle(author, &row, header.time, body);
@@ -373,6 +382,21 @@ impl Engine {
                 self.read_waiting(room, pair, if last > from_seq { last } else { last + 1 });
             }
             None => self.reopen(room),
+        }
+    }
+}
+
+impl crate::room::Room {
+    /// K7: whether the key of an entry was unfit in the entry's own past. One who has not heard of a removal seals
+    /// under a fit key by all it knows, and is not blamed; nor does this stop anything from being shown.
+    fn is_sealed_unfit(&self, header: &DataHeader) -> bool {
+        let before = self.chains.get(&header.chain).and_then(|chain| chain.sealed);
+        match (&header.after, before) {
+            (None, Some((key, unfit))) if key == header.key => unfit,
+            (after, _) => {
+                let after = after.as_deref().unwrap_or_default();
+                self.keys.unfit_before(&header.key, after, &self.dag, &self.roster)
+            }
         }
     }
 }

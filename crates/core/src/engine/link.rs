@@ -47,6 +47,8 @@ pub(super) struct Link {
     pub spoken: BTreeMap<EntryId, u64>,
     /// Control entries it was asked for since it last gave something new.
     pub control_tried: BTreeSet<EntryId>,
+    /// Control entries it gave that are more than their author may write: not taken from it.
+    pub surplus: BTreeSet<EntryId>,
     /// What the peer said it holds.
     pub peer_tips: BTreeMap<EntryId, Vec<Tip>>,
     /// It has said so of every chain.
@@ -234,6 +236,7 @@ impl Engine {
                 control_asked: None,
                 spoken: BTreeMap::new(),
                 control_tried: BTreeSet::new(),
+                surplus: BTreeSet::new(),
                 peer_tips: BTreeMap::new(),
                 peer_complete: false,
                 acked: BTreeMap::new(),
@@ -357,22 +360,28 @@ impl Engine {
             self.close_link(link, "a room that is not held here");
             return;
         }
-        match self.proven(link, open) {
-            Ok(proved) => {
+        let proved = self.proven(link, open);
+        // Who was put out while it was away is told so; it may be in again and this node not have heard.
+        let farewell = !matches!(proved, Ok(Some(_))) && self.may_learn_why(link, open);
+        match proved {
+            Err(refusal) if !farewell => {
+                self.send(link, &Frame::Refuse(refusal));
+                self.close_link(link, "not entitled");
+            }
+            proved => {
                 let Some(state) = self.links.get_mut(&link) else { return };
                 state.room = Some(open.room);
-                state.proved = proved;
+                state.proved = proved.ok().flatten();
                 state.open = true;
                 if !state.sent_open {
                     self.send_open(link);
                 }
+                if farewell {
+                    self.say_why(link, open.room);
+                }
                 self.drop_duplicates(link);
                 self.entitle_links(open.room);
                 self.links_changed();
-            }
-            Err(refusal) => {
-                self.send(link, &Frame::Refuse(refusal));
-                self.close_link(link, "not entitled");
             }
         }
     }
@@ -440,7 +449,10 @@ impl Engine {
         let (room, peer) = (state.room, state.peer);
         self.close_link(link, format!("refused: {refusal:?}"));
         let Some(room) = room else { return };
-        if matches!(refusal, Refusal::TicketClosed | Refusal::TicketExpired | Refusal::TicketSpent) {
+        if matches!(
+            refusal,
+            Refusal::TicketClosed | Refusal::TicketExpired | Refusal::TicketSpent | Refusal::Full
+        ) {
             self.ticket_refused(room, peer, refusal);
         }
         // To whom one is nobody any more, one has left.

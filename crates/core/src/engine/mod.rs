@@ -5,6 +5,7 @@ pub mod api;
 mod asking;
 pub mod audit;
 mod authoring;
+mod bounds;
 mod commands;
 mod control;
 mod cuts;
@@ -12,6 +13,7 @@ mod delivery;
 mod direct;
 mod ingest;
 mod link;
+pub mod pause;
 mod peers;
 mod presence;
 mod pull;
@@ -54,6 +56,7 @@ pub struct Engine {
     deliveries: delivery::Deliveries,
     presence: presence::PresenceBook,
     repairs: repair::Repairs,
+    pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,
     join_waits: Vec<commands::JoinWait>,
     recent_requests: BTreeMap<String, crate::room::record::RequestRecord>,
@@ -109,7 +112,8 @@ impl Engine {
         let joins = self.join_waits.iter().map(|wait| wait.deadline_ms).min();
         let repairs = self.repairs.deadline_ms();
         let presence = self.presence.deadline_ms();
-        [dirty, reach, joins, repairs, presence].into_iter().flatten().min()
+        let pauses = self.pauses.deadline_ms();
+        [dirty, reach, joins, repairs, presence, pauses].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -119,6 +123,7 @@ impl Engine {
         self.tick_joins();
         self.tick_repairs();
         self.tick_presence();
+        self.tick_pauses();
     }
 
     fn finish(&mut self) -> Vec<Effect> {

@@ -38,7 +38,8 @@ impl Engine {
         let Some(held) = state.room.and_then(|room| self.rooms.get(&room)) else { return };
         state.spoken.retain(|id, _| !held.dag.contains(id));
         for id in ids {
-            if !held.dag.contains(&id) && state.spoken.len() < limits::MAX_CONTROL_IDS {
+            let lacks = !held.dag.contains(&id) && !state.surplus.contains(&id);
+            if lacks && state.spoken.len() < limits::MAX_CONTROL_IDS {
                 state.spoken.entry(id).or_insert(now);
             }
         }
@@ -70,9 +71,16 @@ impl Engine {
     }
 
     pub(super) fn control_want(&mut self, link: LinkId, room: RoomId, want: &ControlWant) {
-        let entitled = self.links.get(&link).is_some_and(|link| link.entitled);
-        let Some(held) = self.rooms.get(&room).filter(|_| entitled) else { return };
-        let ids = held.dag.difference(&want.want, &want.have);
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return };
+        let mut ids = held.dag.difference(&want.want, &want.have);
+        if !state.entitled {
+            // Who was put out may learn of that, and of nothing later.
+            if !self.is_put_out(link, room) {
+                return;
+            }
+            let past = held.past_of_removal(&state.peer);
+            ids.retain(|id| past.contains(id));
+        }
         let mut entries = Vec::new();
         let mut bytes = 0;
         let mut more = false;
@@ -139,6 +147,11 @@ impl Engine {
 
     /// New control entries may make sense of what could not be taken before.
     pub(super) fn control_grew(&mut self, room: RoomId) {
+        self.unstall(room);
+    }
+
+    /// Asks again for what could not go on.
+    pub(super) fn unstall(&mut self, room: RoomId) {
         for link in self.links.values_mut().filter(|link| link.room == Some(room)) {
             link.stalled.clear();
         }
@@ -169,6 +182,7 @@ impl Engine {
                 && !state.searches.contains_key(chain)
                 && !state.asking.contains(chain)
                 && held.chain_author(chain).is_some()
+                && !self.is_paused(&room, chain)
             {
                 let next = mine.map_or(0, |mine| mine.next_seq());
                 let forked = tips.len() > 1 || mine.is_some_and(|mine| mine.tips.len() > 1);
@@ -389,7 +403,7 @@ impl Engine {
         asked: Option<(EntryId, u64)>,
     ) {
         let (Some(state), Some(held)) = (self.links.get_mut(&link), self.rooms.get(&room)) else { return };
-        if intake.refused || intake.awaits_control {
+        if intake.refused || intake.awaits_control || intake.paused {
             state.searches.remove(&chain);
             state.stalled.insert(chain);
             return;
@@ -438,7 +452,8 @@ impl Engine {
             return;
         }
         let counts = |chain: &&EntryId| held.roster.chains.contains_key(*chain);
-        if state.behind.iter().filter(counts).any(|chain| !state.stalled.contains(chain)) {
+        let goes_on = |chain: &EntryId| !state.stalled.contains(chain) && !self.is_paused(&room, chain);
+        if state.behind.iter().filter(counts).any(goes_on) {
             return;
         }
         let own = held.local.chain;

@@ -42,7 +42,8 @@ impl Engine {
         let now = self.now.wall_ms;
         let able = held.roster.writes(&self.me)
             && held.local.state == record::STATE_JOINED
-            && held.local.frozen.is_none();
+            && held.local.frozen.is_none()
+            && !self.is_written_out(room);
         if !held.roster.tickets.is_empty() || !held.waiting.is_empty() {
             let due = self.now.mono_ms + UPKEEP_MS;
             self.repairs.upkeep_due.get_or_insert(due);
@@ -58,6 +59,7 @@ impl Engine {
             .into_iter()
             .filter(|key| !held.keys.unaware(key, &held.roster, now).is_empty())
             .map(|key| (key, held.keys.author(&key) == Some(self.me)))
+            .filter(|(_, own)| *own || !self.is_half_written(room))
             .collect();
         for (key, own) in missing {
             let wait = if own { 0 } else { WAIT_LEAST_MS + self.hedge.below(WAIT_SPREAD_MS) };
@@ -94,7 +96,8 @@ impl Engine {
         let caught_up = self.links.values().any(|link| link.room == Some(room) && link.control_done);
         let able = held.local.state == record::STATE_JOINED
             && held.roster.reads(&self.me)
-            && held.local.frozen.is_none();
+            && held.local.frozen.is_none()
+            && !self.is_written_out(room);
         if !able || !caught_up {
             return;
         }

@@ -81,6 +81,7 @@ impl Engine {
             deliveries: super::delivery::Deliveries::new(first_token),
             presence: super::presence::PresenceBook::default(),
             repairs: super::repair::Repairs::default(),
+            pauses: super::pause::Pauses::default(),
             reach: Vec::new(),
             join_waits: Vec::new(),
             recent_requests: BTreeMap::new(),

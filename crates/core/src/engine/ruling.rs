@@ -1,8 +1,10 @@
 //! Ruling a room: who is let in, put out, given a role; closing tickets, new keys, leaving. Each command is written
 //! whole or not at all, and what keeps somebody out carries a key they do not know (K4).
 
+use std::collections::HashSet;
+
 use parlor_wire::control::{Admit, Close, Control, ControlBody, Cut, Leave, Own, Remove, Role, SetRole};
-use parlor_wire::frame::{ControlBatch, Frame};
+use parlor_wire::frame::{ControlBatch, Frame, Open};
 use parlor_wire::{EntryId, PeerId, RoomId, limits};
 
 use super::api::{AskingView, Command, Failure, LinkId, Outcome, TicketView};
@@ -10,9 +12,6 @@ use super::{Engine, restore};
 use crate::persist::{Op, Table};
 use crate::room::body::{self, Body};
 use crate::room::{Gone, record};
-
-/// Control entries one is given who was put out: the removal and what was written just before it.
-const FAREWELL_ENTRIES: usize = 64;
 
 /// The room whose people, tickets or name a command changes.
 fn ruled(command: &Command) -> Option<RoomId> {
@@ -69,7 +68,7 @@ impl Engine {
         let membership = self.ruling(room)?;
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
         let asking = held.asking_in.get(&peer).ok_or(Failure::NoSuchPerson)?.clone();
-        if held.roster.members.len() >= limits::MAX_MEMBERS {
+        if held.is_full() {
             return Err(Failure::Limit("512 members"));
         }
         let card = asking.body.card().ok_or(Failure::NoSuchPerson)?.card.clone();
@@ -189,14 +188,45 @@ impl Engine {
         self.links_changed();
     }
 
-    /// Gives a peer that was put out the newest control entries, so that its node can say so to its people.
-    pub(super) fn say_why(&mut self, link: LinkId, room: RoomId) {
-        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return };
-        if !held.roster.removed.values().any(|one| one.identity == state.peer) {
+    /// Whether a peer was put out by this node's fold.
+    pub(super) fn is_put_out(&self, link: LinkId, room: RoomId) -> bool {
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return false };
+        !held.roster.reads(&state.peer) && held.roster.removed.values().any(|one| one.identity == state.peer)
+    }
+
+    /// Whether a peer that opens a link was put out, and what it will be told of that says as well that the ticket it
+    /// shows is of no use.
+    pub(super) fn may_learn_why(&self, link: LinkId, open: &Open) -> bool {
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&open.room)) else {
+            return false;
+        };
+        let ticket = open.proof.as_ref().and_then(|proof| held.roster.ticket_by_key(&proof.signing_key));
+        let tells = |ticket: &EntryId| held.past_of_removal(&state.peer).contains(ticket);
+        self.is_put_out(link, open.room) && ticket.is_none_or(|(ticket, _)| tells(&ticket))
+    }
+
+    /// This identity is out: nothing of the room is asked for any more.
+    pub(super) fn notice_put_out(&mut self, room: RoomId) {
+        if self.rooms.get(&room).and_then(|held| held.gone(&self.me)) != Some(Gone::Removed) {
             return;
         }
+        let links = self.links.iter().filter(|(_, link)| link.room == Some(room));
+        for link in links.map(|(id, _)| *id).collect::<Vec<LinkId>>() {
+            self.close_link(link, "put out of the room");
+        }
+    }
+
+    /// Gives a peer that was put out the removal and what it stands on, so that its node can say so to its people. It
+    /// learns nothing of what came after.
+    pub(super) fn say_why(&mut self, link: LinkId, room: RoomId) {
+        if !self.is_put_out(link, room) {
+            return;
+        }
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return };
+        let past = held.past_of_removal(&state.peer);
         let mut bytes = 0;
-        let newest = held.dag.iter().rev().map(Control::encode).take(FAREWELL_ENTRIES).take_while(|entry| {
+        let of_past = held.dag.iter().rev().filter(|control| past.contains(&control.id));
+        let newest = of_past.map(Control::encode).take(limits::MAX_BATCH_ENTRIES).take_while(|entry| {
             bytes += entry.len();
             bytes <= limits::BATCH_BYTES
         });
@@ -292,6 +322,17 @@ pub(super) struct Without<'a> {
 }
 
 impl crate::room::Room {
+    /// The removes of an identity, and everything in their past.
+    pub(super) fn past_of_removal(&self, peer: &PeerId) -> HashSet<EntryId> {
+        let removes = self.dag.iter().filter(|control| match &control.body {
+            ControlBody::Remove(remove) => {
+                remove.identity == *peer && self.roster.owns(&control.header.author)
+            }
+            _ => false,
+        });
+        self.dag.past(removes.map(|control| control.id))
+    }
+
     /// The memberships of an identity that is in, or has left.
     fn memberships_of(&self, peer: &PeerId) -> Vec<EntryId> {
         let all = self.roster.memberships.iter().chain(&self.roster.left);

@@ -60,6 +60,7 @@ impl Engine {
             arrivals: held.arrivals,
             open_tickets: held.roster.tickets.values().filter(|ticket| ticket.open(now)).count() as u64,
             waiting: held.waiting.iter().filter(|(key, _)| held.keys.get(key).is_none()).count() as u64,
+            paused: self.paused(id),
             warnings: self.warnings(*id),
             direct: held.local.direct,
             stays_here: held.local.stays_here,
@@ -71,6 +72,12 @@ impl Engine {
         let mut warnings = held.local.warnings.clone();
         if self.older_roster(room) {
             warnings.push("others speak of roster changes that have not reached this node".into());
+        }
+        if self.is_written_out(room) {
+            warnings.push(
+                "this node has written the 256 control entries of one member: an owner has to make new keys"
+                    .into(),
+            );
         }
         let ahead = held.chains.values().filter_map(|chain| chain.last());
         if ahead.map(|tip| tip.sort_ms).max().is_some_and(|at| at > self.now.wall_ms + CLOCK_MS) {
@@ -256,6 +263,7 @@ impl Engine {
             newer,
             to: body.to.as_deref().map(names::session_label),
             revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
+            sealed_unfit: row.sealed_unfit,
         }
     }
 }

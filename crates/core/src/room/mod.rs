@@ -32,6 +32,9 @@ pub struct TipState {
 pub struct Chain {
     /// The ends of its branches; one unless somebody wrote two entries for one place.
     pub tips: Vec<TipState>,
+    /// The key of the entry taken in last, and whether it was unfit in that entry's own past: an entry that names no
+    /// control heads was sealed under the heads of the one before.
+    pub sealed: Option<(KeyId, bool)>,
 }
 
 impl Chain {
@@ -179,6 +182,11 @@ impl Room {
         } else {
             of_me(&self.roster.left).then_some(Gone::Left)
         }
+    }
+
+    /// Whether nobody more may be let in.
+    pub fn is_full(&self) -> bool {
+        self.roster.members.len() >= limits::MAX_MEMBERS
     }
 
     /// Whether the first sync after a join is not finished yet.

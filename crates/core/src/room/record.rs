@@ -191,17 +191,20 @@ pub struct RequestRecord {
     pub asked: BodyHash,
 }
 
+type Tips = Vec<(u64, EntryId, TimeMs)>;
+
 /// The record of a chain's tips.
 pub fn encode_tips(chain: &Chain) -> Vec<u8> {
-    let tips: Vec<(u64, EntryId, TimeMs)> =
-        chain.tips.iter().map(|tip| (tip.tip.seq, tip.tip.id, tip.sort_ms)).collect();
-    parlor_wire::cbor::encode(&tips)
+    let tips: Tips = chain.tips.iter().map(|tip| (tip.tip.seq, tip.tip.id, tip.sort_ms)).collect();
+    parlor_wire::cbor::encode(&(tips, chain.sealed))
 }
 
-/// From such a record; a record that cannot be read is an empty chain, which the store's rows refill.
+/// From such a record, or from one of before keys were noted; a record that cannot be read is an empty chain, which the
+/// store's rows refill.
 pub fn decode_tips(bytes: &[u8]) -> Chain {
-    let tips: Vec<(u64, EntryId, TimeMs)> = minicbor::decode(bytes).unwrap_or_default();
+    let read: Result<(Tips, Option<(KeyId, bool)>), _> = minicbor::decode(bytes);
+    let (tips, sealed) = read.unwrap_or_else(|_| (minicbor::decode::<Tips>(bytes).unwrap_or_default(), None));
     let tips =
         tips.into_iter().map(|(seq, id, sort_ms)| TipState { tip: Tip { seq, id }, sort_ms }).collect();
-    Chain { tips }
+    Chain { tips, sealed }
 }

@@ -251,7 +251,7 @@ impl Room {
     }
 
     pub fn read(&self, ring: &mut KeyRing, who: usize, texts: &[usize], dag: &Dag) {
-        ring.read(&self.id, dag, &self.secrets(who, texts));
+        ring.read(&self.id, dag, &Roster::fold(dag), &self.secrets(who, texts), 0);
     }
 
     /// The keys these secrets open of all that was ever sealed or wrapped, whatever the key ring thinks of it.

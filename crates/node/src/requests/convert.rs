@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use parlor_api as api;
 use parlor_core::engine::api::{
-    AskingView, Author, Invited, MessageView, PeerView, PersonView, Presence, Priority, RoomStanding,
-    RoomView, TicketView, refusal_words,
+    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Presence, Priority,
+    RoomStanding, RoomView, TicketView, refusal_words,
 };
 use parlor_core::text::CleanText;
 use parlor_core::text::time::rfc3339;
@@ -109,6 +109,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         newer: message.newer,
         to: message.to.map(CleanText::into_string),
         revoked: message.revoked,
+        sealed_unfit: message.sealed_unfit,
     }
 }
 
@@ -148,6 +149,15 @@ pub(super) fn peer(peer: PeerView, rooms: &BTreeMap<RoomId, String>) -> api::Pee
     }
 }
 
+fn paused(view: PausedView) -> api::Paused {
+    api::Paused {
+        peer: view.peer.to_string(),
+        name: view.name.into_string(),
+        why: "it wrote more than is taken from one member in an hour".into(),
+        resumes: rfc3339(view.resumes_ms),
+    }
+}
+
 pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: bool) -> api::Room {
     let (state, why) = match &view.state {
         RoomStanding::Joined => ("joined", None),
@@ -175,6 +185,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         carrier: if view.stays_here { "local" } else { "p2p" }.into(),
         direct: view.direct.map(|peer| peer.to_string()),
         default,
+        paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,
     }
 }

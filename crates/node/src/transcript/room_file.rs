@@ -177,6 +177,7 @@ mod tests {
             newer: false,
             to: None,
             revoked: false,
+            sealed_unfit: false,
         }
     }
 

@@ -232,6 +232,7 @@ fn without_bytes(row: &DataRow) -> DataRow {
         standing: row.standing,
         arrival: row.arrival,
         history: row.history,
+        sealed_unfit: row.sealed_unfit,
         origin: row.origin.clone(),
     }
 }

@@ -17,7 +17,7 @@ macro_rules! entries {
     ($index:literal, $range:literal) => {
         concat!(
             "SELECT d.id, d.chain, d.seq, d.key, d.sort_ms, d.standing, d.arrival, d.history, ",
-            "(SELECT name FROM origin WHERE num = d.origin), b.bytes FROM data d INDEXED BY ",
+            "(SELECT name FROM origin WHERE num = d.origin), b.bytes, d.sealed_unfit FROM data d INDEXED BY ",
             $index,
             " CROSS JOIN body b ON b.num = d.num WHERE d.room = ?1 AND ",
             $range
@@ -30,7 +30,7 @@ macro_rules! without_bodies {
     ($index:literal, $range:literal) => {
         concat!(
             "SELECT d.id, d.chain, d.seq, d.key, d.sort_ms, d.standing, d.arrival, d.history, ",
-            "(SELECT name FROM origin WHERE num = d.origin), x'' FROM data d INDEXED BY ",
+            "(SELECT name FROM origin WHERE num = d.origin), x'', d.sealed_unfit FROM data d INDEXED BY ",
             $index,
             " WHERE d.room = ?1 AND ",
             $range
@@ -292,6 +292,7 @@ fn entry(row: &Row<'_>, room: RoomId) -> Result<DataRow, StoreError> {
         history: row.get(7)?,
         origin: row.get(8)?,
         bytes: row.get(9)?,
+        sealed_unfit: row.get(10)?,
     })
 }
 

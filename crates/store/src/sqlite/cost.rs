@@ -158,6 +158,7 @@ fn store_of(path: &std::path::Path, entries: u64) -> SqliteStore {
             standing: if waits { Standing::Waiting } else { Standing::Arrived },
             arrival: (!waits).then_some(arrivals),
             history: number < entries / 2,
+            sealed_unfit: false,
             origin: (number % 7 == 0).then(|| "own".to_owned()),
         }));
     }

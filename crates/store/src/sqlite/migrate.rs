@@ -14,7 +14,8 @@ use crate::StoreError;
 pub(super) const APPLICATION_ID: i64 = 0x5061_726c;
 
 /// Each makes the version that is its place in this list, from 1. Only the end may change.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001.sql"), include_str!("migrations/002.sql")];
 
 /// Runs what a store of the version `found` has not seen yet; 0 is an empty file.
 pub(super) fn migrate(
@@ -125,6 +126,24 @@ mod tests {
             names.filter_map(|name| name.strip_prefix("store.db.").map(str::to_owned)).collect();
         copies.sort();
         copies
+    }
+
+    #[test]
+    fn entries_of_before_marks_are_kept_and_not_marked() {
+        let (_directory, path, mut conn) = place();
+        migrate(&mut conn, &path, 0, &MIGRATIONS[..1]).unwrap();
+        let row = "INSERT INTO data (num, room, id, chain, seq, key, sort_ms, standing, arrival, history) \
+             VALUES (1, 1, x'01', x'02', 0, x'03', 0, 1, 1, 0)";
+        conn.execute_batch(row).unwrap();
+        migrate(&mut conn, &path, 1, &MIGRATIONS[..2]).unwrap();
+        let marked: Vec<bool> = conn
+            .prepare("SELECT sealed_unfit FROM data WHERE id = x'01'")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(marked, [false]);
     }
 
     #[test]

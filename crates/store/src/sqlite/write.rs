@@ -12,8 +12,8 @@ const PUT_CONTROL: &str =
     "INSERT INTO control (room, id, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (room, id) DO NOTHING";
 const PUT_KEY: &str = "INSERT INTO room_key (room, id, key) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 // Only a known id is passed over in silence; an arrival number twice is an error.
-const PUT_DATA: &str = "INSERT INTO data (room, id, chain, seq, key, sort_ms, standing, arrival, history, origin) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (room, id) DO NOTHING";
+const PUT_DATA: &str = "INSERT INTO data (room, id, chain, seq, key, sort_ms, standing, arrival, history, origin, \
+     sealed_unfit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (room, id) DO NOTHING";
 const PUT_BODY: &str = "INSERT INTO body (num, bytes) VALUES (?1, ?2)";
 const FIND_DATA: &str = "SELECT num, arrival, history, origin FROM data WHERE room = ?1 AND id = ?2";
 const SET_STANDING: &str = "UPDATE data SET standing = ?2, arrival = ?3 WHERE num = ?1";
@@ -92,6 +92,7 @@ impl<'a> Writer<'a> {
             arrival,
             row.history,
             origin,
+            row.sealed_unfit,
         ]);
         if changed.map_err(taken_arrival)? == 0 {
             return Ok(());

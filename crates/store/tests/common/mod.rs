@@ -37,6 +37,7 @@ pub fn waiting(number: u64) -> DataRow {
         standing: Standing::Waiting,
         arrival: None,
         history: false,
+        sealed_unfit: false,
         origin: None,
     }
 }

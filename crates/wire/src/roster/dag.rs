@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::landmarks::{Landmark, Landmarks};
 use crate::control::{Control, ControlBody};
-use crate::ids::{EntryId, RoomId, Signature};
+use crate::ids::{EntryId, PeerId, RoomId, Signature};
 use crate::limits;
 
 /// The control entries of one room.
@@ -22,6 +22,8 @@ pub struct Dag {
     waiting: BTreeMap<WaitingKey, Control>,
     /// By a parent that is missing: who waits for it.
     waiting_for: HashMap<EntryId, Vec<WaitingKey>>,
+    /// How many entries of each author are in or wait.
+    written: HashMap<PeerId, usize>,
     landmarks: u32,
 }
 
@@ -89,6 +91,12 @@ impl Dag {
         self.entries.contains_key(id)
     }
 
+    /// How many entries of an author are here, those that wait included. What the author's limit is, is not judged
+    /// here: what is in would depend on the order of arrival.
+    pub fn written_by(&self, author: &PeerId) -> usize {
+        self.written.get(author).copied().unwrap_or(0)
+    }
+
     /// All entries, parents before children.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Control> {
         self.order.iter().filter_map(|id| self.get(id))
@@ -135,6 +143,7 @@ impl Dag {
         for parent in control.header.after.iter().filter(|parent| !self.entries.contains_key(parent)) {
             self.waiting_for.entry(*parent).or_default().push(key);
         }
+        *self.written.entry(control.header.author).or_default() += 1;
         self.waiting.insert(key, control);
         Insert::Waits
     }
@@ -149,6 +158,9 @@ impl Dag {
                     continue;
                 }
                 let Some(control) = self.waiting.remove(&key) else { continue };
+                if let Some(written) = self.written.get_mut(&control.header.author) {
+                    *written = written.saturating_sub(1);
+                }
                 if !self.contains(&control.id) && self.check(&control).is_ok() {
                     added.push(control.id);
                     self.put(control);
@@ -170,6 +182,7 @@ impl Dag {
             self.heads.remove(parent);
         }
         self.heads.insert(control.id);
+        *self.written.entry(control.header.author).or_default() += 1;
         self.order.push(control.id);
         self.entries.insert(control.id, Node { control, height, past, landmark });
     }

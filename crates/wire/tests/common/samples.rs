@@ -241,6 +241,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
         ("refuse: ticket spent", Frame::Refuse(Refusal::TicketSpent)),
         ("refuse: version", Frame::Refuse(Refusal::Version)),
         ("refuse: busy", Frame::Refuse(Refusal::Busy)),
+        ("refuse: full", Frame::Refuse(Refusal::Full)),
         ("control heads", Frame::ControlHeads(vec![ids[3]])),
         ("control want", Frame::ControlWant(ControlWant { want: vec![ids[3]], have: vec![ids[1], ids[0]] })),
         ("control batch", Frame::ControlBatch(ControlBatch { entries, more: true })),

@@ -28,12 +28,25 @@ pub struct RoomView {
     pub open_tickets: u64,
     /// Whether there are entries that cannot be opened yet.
     pub waiting: u64,
+    /// Whose chains are not fetched for now.
+    pub paused: Vec<PausedView>,
     /// What people should know.
     pub warnings: Vec<String>,
     /// In a direct room: the other of the two.
     pub direct: Option<PeerId>,
     /// It never leaves this node.
     pub stays_here: bool,
+}
+
+/// An author who added more than a node takes in an hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PausedView {
+    /// Who.
+    pub peer: PeerId,
+    /// What it is called here.
+    pub name: CleanText,
+    /// When its chains are fetched on, by this node's wall clock.
+    pub resumes_ms: TimeMs,
 }
 
 /// Where a room stands on this node.

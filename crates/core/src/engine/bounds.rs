@@ -1,0 +1,65 @@
+//! How many control entries one who is not an owner may write: kept where entries are made here and where they come
+//! from a link. Must not decide what the entries mean: a roster that depended on who came first would differ.
+
+use parlor_wire::control::{Control, ControlBody};
+use parlor_wire::{RoomId, limits};
+
+use super::Engine;
+use super::api::{Failure, LinkId};
+use crate::room::record;
+
+impl Engine {
+    /// Whether this identity, which is no owner, has written all control entries but the one kept for leaving.
+    pub(super) fn is_written_out(&self, room: RoomId) -> bool {
+        self.rooms.get(&room).is_some_and(|held| {
+            !held.roster.owns(&self.me) && held.dag.written_by(&self.me) + 1 >= limits::MAX_CONTROL_PER_MEMBER
+        })
+    }
+
+    /// Whether so many are written that the rest is kept for this node's own needs: keys that others made and gave
+    /// to few are then granted on by those who have more left.
+    pub(super) fn is_half_written(&self, room: RoomId) -> bool {
+        self.rooms.get(&room).is_some_and(|held| {
+            !held.roster.owns(&self.me) && held.dag.written_by(&self.me) >= limits::MAX_CONTROL_PER_MEMBER / 2
+        })
+    }
+
+    /// Whether this identity may write one more control entry.
+    pub(super) fn may_write_control(&self, room: RoomId, body: &ControlBody) -> Result<(), Failure> {
+        let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
+        let may = match body {
+            ControlBody::Leave(_) => {
+                held.roster.owns(&self.me) || held.dag.written_by(&self.me) < limits::MAX_CONTROL_PER_MEMBER
+            }
+            _ => !self.is_written_out(room),
+        };
+        if may { Ok(()) } else { Err(Failure::Limit("256 control entries of one member; ask an owner")) }
+    }
+
+    /// Whether a control entry is more than its author may write, and comes from where such a one is not taken: its
+    /// author, or one who is no member here. What another member holds is taken from that member, whatever the count:
+    /// it took it when there were fewer, and what it writes stands on it.
+    pub(super) fn is_surplus(&self, room: RoomId, link: LinkId, control: &Control) -> bool {
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return false };
+        let author = control.header.author;
+        let is_over = !held.dag.contains(&control.id)
+            && !held.roster.owns(&author)
+            && held.dag.written_by(&author) >= limits::MAX_CONTROL_PER_MEMBER;
+        // Who is only coming in knows nobody yet, and asks whom the ticket names.
+        let knows_members = held.local.state == record::STATE_JOINED;
+        let by_a_member = state.peer != author && (held.roster.reads(&state.peer) || !knows_members);
+        is_over && !by_a_member
+    }
+
+    /// Leaves such an entry where it is. It is not asked for again on this link and nobody is warned that it is
+    /// missing; a peer that gives more and more of them loses the link, for this reason.
+    pub(super) fn leave_surplus(&mut self, room: RoomId, link: LinkId, control: &Control) -> Option<String> {
+        let author = control.header.author;
+        let state = self.links.get_mut(&link)?;
+        state.spoken.remove(&control.id);
+        state.surplus.insert(control.id);
+        let over = state.surplus.len() > limits::MAX_CONTROL_IDS;
+        self.warn(room, format!("{} writes more control entries than a member may", author.short()));
+        over.then(|| "more control entries than one member may write".into())
+    }
+}
