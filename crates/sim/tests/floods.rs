@@ -11,7 +11,9 @@ use parlor_core::engine::api::{Command, Failure};
 use parlor_core::engine::pause::Patience;
 use parlor_core::identity::Identity;
 use parlor_sim::{Session, World};
-use parlor_wire::control::{ControlBody, ControlHeader, Grant, Join, Note, Rekey, Role, Seal};
+use parlor_wire::control::{
+    ControlBody, ControlHeader, Direct, Grant, Join, Note, Rekey, Role, Seal, direct_room,
+};
 use parlor_wire::frame::{ChainTips, ControlBatch, DataHeads, Frame, Refusal, Tip};
 use parlor_wire::{
     Control, EntryId, PublicSealingKey, RULES, RecipientId, SUITE, WIRE_VERSION, domain, limits,
@@ -133,6 +135,38 @@ fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobod
     stage.session.drain(&mut stage.world);
     stage.others_are_well(1);
     assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
+}
+
+/// In a direct room nobody rules, and either of the two writes so many.
+#[test]
+fn a_direct_room_takes_1024_control_entries_of_the_other_and_no_more() {
+    let mut stage = Stage::new(903);
+    let (alice, mallory) = (stage.world.nodes[ALICE].peer, stage.world.nodes[MALLORY].peer);
+    let identity = stage.world.identity(MALLORY);
+    let card = identity.card(0, 0);
+    let body = ControlBody::Direct(Direct { other: alice, card, known: Vec::new() });
+    let room = direct_room(&alice, &mallory).unwrap();
+    let header = ControlHeader {
+        v: WIRE_VERSION,
+        rules: RULES,
+        suite: SUITE,
+        room: Some(room),
+        author: mallory,
+        membership: None,
+        kind: body.kind(),
+        after: Vec::new(),
+        time: 0,
+        body: body.bytes().into(),
+    };
+    let signature = identity.sign(domain::CONTROL_SIGNATURE, &header.bytes());
+    let opening = Control::new(header, body, signature, None);
+    (stage.room, stage.membership) = (room, opening.id);
+    let flood = stage.control_after(vec![opening.id], notes(1_500));
+    let link = stage.world.puppet_opens(MALLORY, ALICE, room, None);
+    stage.give(link, &[opening]);
+    stage.give(link, &flood);
+    assert!(stage.lost(link));
+    assert_eq!(of_mallory(&mut stage, ALICE), limits::MAX_CONTROL_IN_DIRECT);
 }
 
 /// Out of order, so that the first of them only wait.

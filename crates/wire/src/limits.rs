@@ -18,6 +18,9 @@ pub const MAX_OPEN_TICKETS: usize = 64;
 /// Most control entries by one who is not an owner: a new key a week for four years and some more. The last of them
 /// is kept for leaving. (rules 1)
 pub const MAX_CONTROL_PER_MEMBER: usize = 256;
+/// Most control entries by either of the two in a direct room, which nobody rules: a key a week for ten years, and
+/// room for repair. (rules 1)
+pub const MAX_CONTROL_IN_DIRECT: usize = 1024;
 /// Most unsuperseded cards of one identity keys are sealed to. (rules 1)
 pub const MAX_CARDS: usize = 4;
 /// Most tips of one chain before it is refused: a clone or two is an accident, nine are an attack. (rules 1)

@@ -1,26 +1,33 @@
-//! How many control entries one who is not an owner may write: kept where entries are made here and where they come
+//! How many control entries one who does not rule a room may write: kept where entries are made here and where they come
 //! from a link. Must not decide what the entries mean: a roster that depended on who came first would differ.
 
 use parlor_wire::control::{Control, ControlBody};
-use parlor_wire::{RoomId, limits};
+use parlor_wire::{PeerId, RoomId, limits};
 
 use super::Engine;
 use super::api::{Failure, LinkId};
-use crate::room::record;
+use crate::room::{Room, record};
+
+/// How many control entries somebody may write in a room: who rules it as many as that takes.
+fn most(held: &Room, author: &PeerId) -> usize {
+    match (held.local.direct.is_some(), held.roster.owns(author)) {
+        (true, _) => limits::MAX_CONTROL_IN_DIRECT,
+        (false, true) => usize::MAX,
+        (false, false) => limits::MAX_CONTROL_PER_MEMBER,
+    }
+}
 
 impl Engine {
-    /// Whether this identity, which is no owner, has written all control entries but the one kept for leaving.
+    /// Whether this identity has written all control entries it may but the one kept for leaving.
     pub(super) fn is_written_out(&self, room: RoomId) -> bool {
-        self.rooms.get(&room).is_some_and(|held| {
-            !held.roster.owns(&self.me) && held.dag.written_by(&self.me) + 1 >= limits::MAX_CONTROL_PER_MEMBER
-        })
+        self.rooms.get(&room).is_some_and(|held| held.dag.written_by(&self.me) + 1 >= most(held, &self.me))
     }
 
     /// Whether so many are written that the rest is kept for this node's own needs: keys that others made and gave
     /// to few are then granted on by those who have more left.
     pub(super) fn is_half_written(&self, room: RoomId) -> bool {
         self.rooms.get(&room).is_some_and(|held| {
-            !held.roster.owns(&self.me) && held.dag.written_by(&self.me) >= limits::MAX_CONTROL_PER_MEMBER / 2
+            !held.roster.owns(&self.me) && held.dag.written_by(&self.me) >= most(held, &self.me) / 2
         })
     }
 
@@ -28,9 +35,7 @@ impl Engine {
     pub(super) fn may_write_control(&self, room: RoomId, body: &ControlBody) -> Result<(), Failure> {
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
         let may = match body {
-            ControlBody::Leave(_) => {
-                held.roster.owns(&self.me) || held.dag.written_by(&self.me) < limits::MAX_CONTROL_PER_MEMBER
-            }
+            ControlBody::Leave(_) => held.dag.written_by(&self.me) < most(held, &self.me),
             _ => !self.is_written_out(room),
         };
         if may { Ok(()) } else { Err(Failure::Limit("256 control entries of one member; ask an owner")) }
@@ -42,9 +47,7 @@ impl Engine {
     pub(super) fn is_surplus(&self, room: RoomId, link: LinkId, control: &Control) -> bool {
         let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return false };
         let author = control.header.author;
-        let is_over = !held.dag.contains(&control.id)
-            && !held.roster.owns(&author)
-            && held.dag.written_by(&author) >= limits::MAX_CONTROL_PER_MEMBER;
+        let is_over = !held.dag.contains(&control.id) && held.dag.written_by(&author) >= most(held, &author);
         // Who is only coming in knows nobody yet, and asks whom the ticket names.
         let knows_members = held.local.state == record::STATE_JOINED;
         let by_a_member = state.peer != author && (held.roster.reads(&state.peer) || !knows_members);
