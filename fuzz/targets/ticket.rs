@@ -9,7 +9,7 @@ use parlor_wire::ticket::TicketText;
 /// The text that holds these bytes, whatever they are.
 pub fn text_of(content: &[u8]) -> String {
     let content = &content[..content.len().min(255)];
-    let mut bytes = vec![0, content.len() as u8];
+    let mut bytes = vec![1, content.len() as u8];
     bytes.extend_from_slice(content);
     let checksum = blake3::derive_key(domain::TICKET_CHECKSUM, &bytes);
     bytes.extend_from_slice(&checksum[..4]);

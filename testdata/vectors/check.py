@@ -5,6 +5,9 @@
 (PARLOR_TEST_CACHE, else ~/.cache/parlor-test) where the libraries are missing, says what it checked and
 exits 0, or says what is wrong and exits 1. Each file of vectors has one function; a new file adds a function and a
 line in CHECKS. A file without one is an error. What is derived and sealed is checked in derivations.py.
+
+frozen.txt has a fingerprint of every vector of a frozen wire version: one that is gone or changed is an error.
+`check.py --freeze` adds those of new vectors, and never takes one away.
 """
 
 import base64
@@ -19,6 +22,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+FROZEN = HERE / "frozen.txt"
 
 
 def enter_environment():
@@ -106,10 +110,10 @@ def check_domains(file):
     here = {value for name, value in globals().items() if name.isupper() and isinstance(value, (str, bytes))}
     used = {d.decode() if isinstance(d, bytes) else d for d in here}
     listed = file["vectors"]
-    assert {d for d in used if d.startswith("parlor/0 ")} == set(listed), "not the domains that are used here"
+    assert {d for d in used if d.startswith("parlor/1 ")} == set(listed), "not the domains that are used here"
     for a in listed:
         assert a.endswith(";") and sum(b.startswith(a) for b in listed) == 1, f"{a} begins another"
-    table = re.findall(r"^\| `(parlor/0 [^`]*;)` \|", (CDDL.parent / "crypto.md").read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `(parlor/1 [^`]*;)` \|", (CDDL.parent / "crypto.md").read_text(), re.MULTILINE)
     assert table == listed, "the table of crypto.md differs"
 
 
@@ -297,7 +301,7 @@ def read_ticket(pasted):
     if len(chars) < 8:
         return cut
     version, length = unbase32(chars[:8])[:2]
-    if version != 0:
+    if version != 1:
         return "mistyped"  # or newer, where the checksum over all there is holds; no vector yet
     want = -(-(2 + length + 4) * 8 // 5)
     if len(chars) < want:
@@ -566,8 +570,36 @@ CHECKS = {
 }
 
 
+# ---- what is frozen -----------------------------------------------------------------------------------------------
+
+
+def fingerprint(vector):
+    text = json.dumps(vector, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def committed():
+    """Every vector there is, as the file and its fingerprint. What is too new today is not frozen: one day it is known."""
+    all_vectors = ((name, v) for name in CHECKS for v in json.loads((HERE / name).read_text())["vectors"])
+    is_lasting = lambda v: not (isinstance(v, dict) and v.get("verdict") == "freezes")
+    return sorted({f"{name} {fingerprint(v)}" for name, v in all_vectors if is_lasting(v)})
+
+
+def check_frozen():
+    """How many vectors of a released wire version are not there any more."""
+    frozen = FROZEN.read_text().split("\n")[:-1]
+    gone = sorted(set(frozen) - set(committed()))
+    for line in gone:
+        print(f"frozen.txt: {line}: a frozen vector is gone or was changed")
+    print(f"frozen.txt: {'WRONG' if gone else 'ok'}, {len(frozen)} vectors")
+    return len(gone)
+
+
 def main():
-    wrong = 0
+    if sys.argv[1:] == ["--freeze"]:
+        frozen = FROZEN.read_text().split("\n")[:-1] if FROZEN.exists() else []
+        FROZEN.write_text("".join(f"{line}\n" for line in sorted({*frozen, *committed()})))
+    wrong = check_frozen()
     for path in sorted(HERE.glob("*.json")):
         if path.name not in CHECKS:
             print(f"{path.name}: no function checks this file")

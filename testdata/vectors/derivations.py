@@ -138,6 +138,11 @@ def seal_body(key, header, plaintext):
     return gcm(entry_key(key, header), entry_aad(header), padded)
 
 
+def has_known_keys(said, end):
+    """Whether a map has no keys but those below `end` and open ones. pycddl knows no range of keys."""
+    return all(key < end or key >= 16 for key in said)
+
+
 def check_bodies(file):
     kinds = set()
     for v in file["vectors"]:
@@ -158,7 +163,7 @@ def check_bodies(file):
         if v["name"].startswith(("a message", "a profile", "a room", "a revocation", "a kind")):
             said = decode(plaintext)
             assert matches("body", plaintext), "CDDL of the body"
-            assert said[0] > 3 or not matches("body", cbor2.dumps({**said, 99: 0}, canonical=True)), "a field more"
+            assert said[0] > 3 or has_known_keys(said, 7), "a key nobody knows"
             rule = KINDS.get(said[0], "newer-body")
             assert matches(rule, plaintext), f"CDDL of a {rule}"
             kinds.add(rule)
@@ -170,7 +175,7 @@ def check_signals(file):
         room, key, secret, frame, said = unhex(v, "room", "key", "author_secret", "frame", "said")
         assert matches("signal", frame) and matches("said", said), "CDDL"
         number, (signal,) = decode(frame)
-        decode(said)
+        assert has_known_keys(decode(said), 3), "a key nobody knows"
         assert (number, signal[0], signal[4]) == (11, signing_key(secret), key_id(room, key))
         bare = {field: value for field, value in signal.items() if field != 7}
         empty = cbor2.dumps({**bare, 6: b""}, canonical=True)

@@ -52,10 +52,14 @@ fn no_changed_body_or_signal_is_misread() {
         fuzz_body::run(bytes);
         for changed in changes(bytes) {
             fuzz_body::run(&changed);
+            // What stands in open keys is nobody's yet: there a change may say the same.
+            let is_open = bytes.ends_with(&[16, 0xf5])
+                && changed.get(1..).is_some_and(|rest| rest.starts_with(&bytes[1..bytes.len() - 2]));
             assert!(
                 changed == *bytes
                     || Body::decode(&changed) != Body::decode(bytes)
                     || Body::decode(bytes).kind == u16::MAX
+                    || is_open
             );
             let read = Said::decode(&changed).ok();
             assert!(changed == *bytes || read.is_none() || read != Said::decode(bytes).ok());

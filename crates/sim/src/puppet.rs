@@ -76,7 +76,11 @@ impl World {
         ticket: Option<&TicketKeys>,
     ) -> LinkId {
         let link = self.puppet_dials(puppet, to, room);
-        self.puppet_says(puppet, link, &Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([1; 16]) }));
+        self.puppet_says(
+            puppet,
+            link,
+            &Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([1; 16]), knows: 0 }),
+        );
         let heard = self.puppet_hears(puppet, link);
         let nonce = heard.iter().find_map(|frame| match frame {
             Frame::Hello(hello) => Some(hello.nonce),

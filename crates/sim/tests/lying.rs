@@ -48,7 +48,7 @@ fn wound_18_a_proof_is_of_no_use_to_another() {
     stage.world.make_puppet(thief);
     let room = stage.room;
     let link = stage.world.puppet_dials(thief, ALICE, room);
-    let hello = Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([2; 16]) });
+    let hello = Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([2; 16]), knows: u64::MAX });
     stage.world.puppet_says(thief, link, &hello);
     let nonce = stage.world.puppet_hears(thief, link).iter().find_map(|frame| match frame {
         Frame::Hello(hello) => Some(hello.nonce),

@@ -40,6 +40,51 @@ pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8], limit: usize)
     Ok(value)
 }
 
+/// In what is sealed, keys from this one on may be added without a new kind: who does not know them passes over them.
+pub const FIRST_OPEN_KEY: u64 = 16;
+
+/// The same of a map in which keys from [`FIRST_OPEN_KEY`] on may be of a later Parlor, and are passed over. All others
+/// must be known.
+pub fn decode_open<T: for<'b> Decode<'b, ()> + Encode<()>>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, CborError> {
+    if bytes.len() > limit {
+        return Err(CborError::TooLong(bytes.len(), limit));
+    }
+    let known = without_open_keys(bytes).ok_or(CborError::Shape)?;
+    decode(&known, limit)
+}
+
+/// A map without its open keys. Keys ascend, so that what is left is the beginning.
+fn without_open_keys(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let count = decoder.map().ok()??;
+    let begin = decoder.position();
+    let (mut kept, mut end, mut last) = (0, begin, None);
+    for _ in 0..count {
+        let key = decoder.u64().ok()?;
+        decoder.skip().ok()?;
+        if last.replace(key).is_some_and(|last| last >= key) {
+            return None;
+        }
+        if key < FIRST_OPEN_KEY {
+            (kept, end) = (kept + 1, decoder.position());
+        }
+    }
+    if decoder.position() != bytes.len() {
+        return None;
+    }
+    if kept == count {
+        return Some(bytes.to_vec());
+    }
+    let mut known = Vec::with_capacity(end);
+    // Writing to a vector cannot fail.
+    minicbor::Encoder::new(&mut known).map(kept).ok()?;
+    known.extend_from_slice(bytes.get(begin..end)?);
+    Some(known)
+}
+
 /// The version of a header whose other fields may have changed: the value of key 0, which stands first in every
 /// version there will be.
 pub(crate) fn peek_version(header: &[u8]) -> Result<u8, CborError> {
@@ -48,4 +93,53 @@ pub(crate) fn peek_version(header: &[u8]) -> Result<u8, CborError> {
     let key = decoder.u8().map_err(|_| CborError::Shape)?;
     let version = decoder.u8().map_err(|_| CborError::Shape)?;
     if key == 0 { Ok(version) } else { Err(CborError::Shape) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use minicbor::{Decode, Encode};
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Encode, Decode)]
+    #[cbor(map)]
+    struct Known {
+        #[n(0)]
+        a: u8,
+        #[n(3)]
+        b: Option<String>,
+    }
+
+    fn read(bytes: &[u8]) -> Result<Known, CborError> {
+        decode_open(bytes, 64)
+    }
+
+    #[test]
+    fn open_keys_are_passed_over_and_all_others_must_be_known() {
+        let plain = Known { a: 7, b: None };
+        assert_eq!(read(&encode(&plain)), Ok(plain));
+        // 16: true, and 24: [1, {2: 3}], behind what is known.
+        let more = [0xa4, 0, 7, 3, 0x61, b'x', 16, 0xf5, 0x18, 24, 0x82, 1, 0xa1, 2, 3];
+        assert_eq!(read(&more), Ok(Known { a: 7, b: Some("x".into()) }));
+        assert_eq!(read(&[0xa2, 0, 7, 15, 0xf5]), Err(CborError::NotCanonical), "15 is none of them");
+    }
+
+    #[test]
+    fn what_stands_around_open_keys_is_as_strict_as_ever() {
+        for (bytes, why) in [
+            (&[0xa2, 16, 0xf5, 0, 7][..], "keys ascend"),
+            (&[0xa3, 0, 7, 16, 1, 16, 2], "each once"),
+            (&[0xa2, 0, 0x18, 7, 16, 1], "numbers are shortest"),
+            (&[0xb8, 1, 0, 7], "lengths too"),
+            (&[0xbf, 0, 7, 16, 1, 0xff], "no open length"),
+            (&[0xa2, 0, 7, 16], "whole"),
+            (&[0xa2, 0, 7, 16, 1, 0], "nothing behind"),
+            (&[0xa1, 16, 1], "what must be there is"),
+            (&[0x80], "a map"),
+        ] {
+            assert!(read(bytes).is_err(), "{why}");
+        }
+        assert_eq!(read(&[0xa0; 65]), Err(CborError::TooLong(65, 64)));
+    }
 }

@@ -9,7 +9,7 @@ use crate::ids::{EntryId, PeerId, RoomId, Salt, Signature};
 use crate::{domain, limits};
 
 /// The name of the protocol on a connection; its number is the wire version.
-pub const ALPN: &[u8] = b"parlor/sync/0";
+pub const ALPN: &[u8] = b"parlor/sync/1";
 
 /// The last known entry of a branch of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -45,6 +45,10 @@ pub struct Hello {
     /// What the other side's proof must sign.
     #[n(1)]
     pub nonce: Salt,
+    /// What the sender knows beyond version 1, a bit each: frames that a peer which does not know them would take for
+    /// malformed. No bit has a meaning yet; unknown ones say nothing.
+    #[n(2)]
+    pub knows: u64,
 }
 
 /// Proof that one holds the text of a ticket.

@@ -20,8 +20,8 @@ pub use control::{Control, ControlBody, ControlHeader};
 pub use data::{Data, DataHeader};
 pub use ids::{BodyHash, EntryId, KeyId, PeerId, PublicSealingKey, RecipientId, RoomId, Salt, Signature};
 
-/// The version of everything on the wire. Zero until the bytes are frozen.
-pub const WIRE_VERSION: u8 = 0;
+/// The version of everything on the wire, frozen: what changes gets another number.
+pub const WIRE_VERSION: u8 = 1;
 /// The suite of cryptographic constructions described in `docs/spec`.
 pub const SUITE: u16 = 1;
 /// The rules of a room: three roles, full history.

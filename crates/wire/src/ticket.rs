@@ -14,7 +14,7 @@ use crate::{TimeMs, cbor, domain, ids, limits};
 /// What every ticket text begins with; the digit is the version of the text form.
 pub const PREFIX: &str = "parlor1";
 const ANY_PREFIX: &str = "parlor";
-const VERSION: u8 = 0;
+const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
 /// Characters whose bytes begin with version and length.
 const START_CHARS: usize = 8;

@@ -62,7 +62,7 @@ fn data_entries_and_cards_round_trip() {
 fn w1_keys_ascend_absent_fields_are_left_out_and_numbers_are_shortest() {
     let alice = Signing::new(1);
     let card = Card { generation: 24, time: 255, ..alice.card(1, 0).card };
-    let mut expected = vec![0xa5, 0x00, 0x00, 0x01, 0x58, 0x20];
+    let mut expected = vec![0xa5, 0x00, 0x01, 0x01, 0x58, 0x20];
     expected.extend_from_slice(&alice.peer().0);
     expected.extend_from_slice(&[0x02, 0x18, 24, 0x03, 0x58, 0x20]);
     expected.extend_from_slice(&card.sealing_key.0);
@@ -160,8 +160,8 @@ fn w1_the_header_and_the_body_inside_are_canonical_too() {
         assert_eq!(Control::decode(&signed(&alice, &wrong)), Err(expected), "{body:?}");
     }
     let mut long = right.bytes();
-    assert_eq!(long[..3], [0xaa, 0, 0]);
-    long.splice(0..3, [0xaa, 0, 0x18, 0]);
+    assert_eq!(long[..3], [0xaa, 0, 1]);
+    long.splice(0..3, [0xaa, 0, 0x18, 1]);
     let signature = alice.sign(domain::CONTROL_SIGNATURE, &long);
     let said = Control::decode(&envelope(&long, &signature, |_| {}));
     assert_eq!(said, Err(ControlError::Cbor(CborError::NotCanonical)));
@@ -170,13 +170,13 @@ fn w1_the_header_and_the_body_inside_are_canonical_too() {
 #[test]
 fn w2_ids_hash_the_header_and_signatures_are_no_part_of_them() {
     for (name, mut entry) in samples::story() {
-        let expected = blake3::derive_key("parlor/0 control entry id;", &entry.header.bytes());
+        let expected = blake3::derive_key("parlor/1 control entry id;", &entry.header.bytes());
         assert_eq!(entry.id, EntryId(expected), "{name}");
         entry.signature = Signature([0; 64]);
         assert_eq!(Control::decode_trusted(&entry.encode()).unwrap().id, entry.id, "{name}");
     }
     for (name, entry) in samples::chain() {
-        let expected = blake3::derive_key("parlor/0 data entry id;", &entry.header.bytes());
+        let expected = blake3::derive_key("parlor/1 data entry id;", &entry.header.bytes());
         assert_eq!(entry.id, EntryId(expected), "{name}");
     }
 }
@@ -354,12 +354,12 @@ fn w8_a_card_in_an_entry_is_its_authors_own_and_signed() {
     };
     assert_eq!(refused(bob.card(1, T0)), ControlError::Form("a card of somebody else"));
     let mut newer = alice.card(1, T0);
-    newer.card.v = 1;
+    newer.card.v = 2;
     assert_eq!(refused(newer), ControlError::Form("a card of another version"));
     let mut changed = alice.card(1, T0);
     changed.card.generation += 1;
     assert_eq!(refused(changed), ControlError::Signature);
-    let id = blake3::derive_key("parlor/0 card id;", &alice.card(1, T0).card.bytes());
+    let id = blake3::derive_key("parlor/1 card id;", &alice.card(1, T0).card.bytes());
     assert_eq!(alice.card(1, T0).card.id(), RecipientId(id));
 }
 
@@ -410,7 +410,7 @@ fn d1_the_form_of_a_data_entry() {
             DataError::Form("too many control heads"),
         ),
         (|h| h.after = Some(vec![EntryId([1; 32]); 2]), DataError::Form("control heads not sorted")),
-        (|header| header.v = 1, DataError::Version(1)),
+        (|header| header.v = 2, DataError::Version(2)),
     ];
     for (change, why) in wrong {
         let mut header = right.header.clone();
@@ -436,7 +436,7 @@ fn d2_the_body_is_the_one_the_header_commits_to_or_gone() {
         let wrong = common::data(&Signing::new(samples::ALICE), header, Some(body.clone()));
         assert_eq!(Data::decode(&wrong.encode()), Err(DataError::Body), "the right hash and another length");
     }
-    assert_eq!(entry.header.body_hash.unwrap().0, blake3::derive_key("parlor/0 sealed body hash;", &body));
+    assert_eq!(entry.header.body_hash.unwrap().0, blake3::derive_key("parlor/1 sealed body hash;", &body));
 }
 
 #[test]
@@ -450,7 +450,7 @@ fn d4_associated_data_is_the_domain_and_the_header_without_its_body_hash() {
     let mut header = samples::chain()[0].1.header.clone();
     let associated = header.associated_data();
     header.body_hash = None;
-    let expected = [b"parlor/0 entry associated data;".as_slice(), &header.bytes()].concat();
+    let expected = [b"parlor/1 entry associated data;".as_slice(), &header.bytes()].concat();
     assert_eq!(associated, expected);
     header.salt = Salt([0xff; 16]);
     assert_ne!(header.associated_data(), associated);

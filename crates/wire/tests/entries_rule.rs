@@ -141,7 +141,7 @@ fn w8_the_card_in_a_request_is_that_of_whoever_asks_and_signed() {
     changed.card.generation += 1;
     assert_eq!(said_of(admit(&with(changed))), Err(ControlError::Signature));
     let mut newer = Signing::new(samples::CAROL).card(1, T0);
-    newer.card.v = 1;
+    newer.card.v = 2;
     assert_eq!(said_of(admit(&with(newer))), form("a card of another version"));
 }
 

@@ -426,7 +426,7 @@ fn w7_what_this_parlor_is_too_old_for_freezes_the_room_when_a_member_wrote_it() 
         (|header| header.kind = 16, ControlError::UnknownKind(16)),
         (|header| header.rules = 2, ControlError::Rules(2)),
         (|header| header.suite = 2, ControlError::Suite(2)),
-        (|header| header.v = 1, ControlError::Version(1)),
+        (|header| header.v = 2, ControlError::Version(2)),
     ];
     for (change, error) in newer {
         let (_, bytes) = changed(&entry, &bob(), change);

@@ -31,9 +31,9 @@ fn t2_a_text_of_another_form_is_newer_and_not_mistyped() {
     let content = &bytes[2..bytes.len() - 4];
     // The same content with something behind it that this version does not know.
     let with_more = |content: &[u8]| {
-        let mut bytes = vec![0, content.len() as u8];
+        let mut bytes = vec![1, content.len() as u8];
         bytes.extend_from_slice(content);
-        let sum = blake3::derive_key("parlor/0 ticket text checksum;", &bytes);
+        let sum = blake3::derive_key("parlor/1 ticket text checksum;", &bytes);
         bytes.extend_from_slice(&sum[..4]);
         format!("{PREFIX}{}", ids::base32().encode(&bytes))
     };

@@ -253,7 +253,7 @@ impl Engine {
                 stalled: BTreeSet::new(),
             },
         );
-        self.send(link, &Frame::Hello(Hello { v: WIRE_VERSION, nonce: my_nonce }));
+        self.send(link, &Frame::Hello(Hello { v: WIRE_VERSION, nonce: my_nonce, knows: 0 }));
     }
 
     pub(super) fn link_down(&mut self, link: LinkId) {

@@ -49,10 +49,10 @@ impl Body {
         cbor::encode(self)
     }
 
-    /// From opened bytes. What a later version wrote into fields this one does not know is no error: then only
-    /// the kind is read, and it counts as from a newer Parlor.
+    /// From opened bytes. What a later version wrote into open keys is passed over; into others, it counts as from a newer
+    /// Parlor, which is no error.
     pub fn decode(bytes: &[u8]) -> Self {
-        cbor::decode(bytes, limits::MAX_BODY_BYTES).unwrap_or(Body { kind: u16::MAX, ..Body::default() })
+        cbor::decode_open(bytes, limits::MAX_BODY_BYTES).unwrap_or(Body { kind: u16::MAX, ..Body::default() })
     }
 
     /// By whom, as its node saw it.

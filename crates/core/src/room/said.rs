@@ -1,4 +1,5 @@
-//! What stands inside a signal: what a session says of itself, in canonical CBOR. Nothing here is cleaned for people.
+//! What stands inside a signal: what a session says of itself, in canonical CBOR with
+//! open keys. Nothing here is cleaned for people.
 
 use minicbor::{Decode, Encode};
 use parlor_wire::cbor::{self, CborError};
@@ -27,6 +28,6 @@ impl Said {
 
     /// From opened bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        cbor::decode(bytes, limits::MAX_SIGNAL_BYTES)
+        cbor::decode_open(bytes, limits::MAX_SIGNAL_BYTES)
     }
 }

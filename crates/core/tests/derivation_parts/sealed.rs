@@ -114,6 +114,10 @@ pub fn bodies() -> Value {
         let plaintext = body.encode();
         all.push(Written { name, plaintext, class: CLASS_CONTENT, seq: all.len() as u64 });
     }
+    let mut open = said()[0].1.encode();
+    open[0] += 1;
+    open.extend_from_slice(&[16, 0xf5]);
+    all.push(Written { name: "a message with an open key", plaintext: open, class: CLASS_CONTENT, seq: 900 });
     let pattern = |length: usize| (0..length).map(|at| (at * 7 + 3) as u8).collect::<Vec<u8>>();
     for most in fullest() {
         let written = [("a bucket, full", most), ("one byte more", most + 1)];

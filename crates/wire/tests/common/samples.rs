@@ -232,7 +232,11 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
     let data: Vec<_> = self::chain().iter().take(2).map(|(_, entry)| entry.encode().into()).collect();
     let entries = vec![story[0].1.encode().into()];
     vec![
-        ("hello", Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([0xa1; 16]) })),
+        (
+            "hello of who knows more",
+            Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([0xa2; 16]), knows: u64::MAX }),
+        ),
+        ("hello", Frame::Hello(Hello { v: WIRE_VERSION, nonce: Salt([0xa1; 16]), knows: 0 })),
         ("open as a member", Frame::Open(Open { room, proof: None })),
         ("open by a ticket", Frame::Open(Open { room, proof: Some(proof()) })),
         ("refuse: not entitled", Frame::Refuse(Refusal::NotEntitled)),
@@ -308,7 +312,7 @@ pub fn ticket_contents() -> Vec<(&'static str, Vec<u8>)> {
 
 /// The text that holds a content, whatever it is.
 pub fn ticket_text(content: &[u8]) -> String {
-    let mut bytes = vec![0, content.len() as u8];
+    let mut bytes = vec![1, content.len() as u8];
     bytes.extend_from_slice(content);
     let checksum = blake3::derive_key(domain::TICKET_CHECKSUM, &bytes);
     bytes.extend_from_slice(&checksum[..4]);

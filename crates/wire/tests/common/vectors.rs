@@ -289,7 +289,7 @@ fn refused() -> Value {
         ("kind 16", signed(&|h| h.kind = 16)),
         ("rules 2", signed(&|h| h.rules = 2)),
         ("suite 2", signed(&|h| h.suite = 2)),
-        ("version 1", signed(&|h| h.v = 1)),
+        ("version 2", signed(&|h| h.v = 2)),
     ];
     let mut all: Vec<Value> = Vec::new();
     for (name, bytes) in entries {
@@ -307,7 +307,7 @@ fn refused() -> Value {
         ("no entry before it, at place 1", changed(&|entry| entry.header.prev = None)),
         ("no body hash", changed(&|entry| entry.header.body_hash = None)),
         ("a body over the limit", changed(&|entry| entry.header.body_len = 80 * 1024 + 1)),
-        ("version 1", changed(&|entry| entry.header.v = 1)),
+        ("version 2", changed(&|entry| entry.header.v = 2)),
     ];
     for (name, bytes) in entries {
         let verdict = Data::decode(&bytes).map_or_else(data_verdict, |_| "taken");
