@@ -151,7 +151,7 @@ async fn arguments_that_mean_something_else_are_refused_and_nothing_is_sent() {
     let _node = Node::start(&home, &record, usual);
     let mut agent = Agent::initialized(&home, no_node()).await;
     for (id, arguments) in [
-        (1, json!({"text": "only for bob", "to": "bob"})),
+        (1, json!({"text": "only for bob", "only": "bob"})),
         (2, json!({"text": "hi", "priority": "highest"})),
         (3, json!({})),
     ] {

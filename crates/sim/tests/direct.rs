@@ -203,6 +203,7 @@ fn a_store_that_was_lost_finds_its_direct_rooms_when_the_other_speaks() {
     let (mut world, _, [a, b, _], _) = three(7);
     let before = world.nodes[b].store.clone();
     tell(&mut world, a, b, None, "one");
+    world.settle();
     tell(&mut world, b, a, None, "two");
     world.settle();
     // Bob's disk is that of before his first direct word.
