@@ -269,3 +269,15 @@ fn who_names_a_local_room_or_the_room_of_two_others_is_refused_as_if_there_were_
         assert!(world.puppet_is_linked(c, link), "{room:?}");
     }
 }
+
+/// Whoever tells somebody something for the first time waits for a link that does not stand yet.
+#[test]
+fn the_first_word_to_one_who_is_there_is_told_to_have_reached_them() {
+    let (mut world, _, [a, b, _], _) = three(10);
+    assert!(matches!(world.open_direct(a, b), Some(Ok(Outcome::Joined { already: false, .. }))));
+    let room = room_of(&world, a, b);
+    let Command::Send(mut send) = world.sending(room, "hello", "hello", None) else { unreachable!() };
+    send.wait_ms = 5_000;
+    let Some(Ok(Outcome::Sent(sent))) = world.ask(a, Command::Send(send)) else { panic!() };
+    assert_eq!((sent.reached, sent.of), (1, 1));
+}

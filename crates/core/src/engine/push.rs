@@ -125,10 +125,11 @@ impl Engine {
         let mut reached = BTreeSet::new();
         let mut linked = BTreeSet::new();
         let Some(held) = self.rooms.get(&room) else { return (reached, linked) };
-        for link in self.links.values().filter(|link| link.room == Some(room) && link.open) {
+        // Who is linked for another room is there, and its link for a room that has just been opened is on its way.
+        for link in self.links.values().filter(|link| link.open && self.speaks_of(&room, &link.peer)) {
             if link.peer != self.me && held.roster.reads(&link.peer) {
                 linked.insert(link.peer);
-                if link.acked.get(&chain).is_some_and(|upto| *upto >= seq) {
+                if link.room == Some(room) && link.acked.get(&chain).is_some_and(|upto| *upto >= seq) {
                     reached.insert(link.peer);
                 }
             }
