@@ -396,8 +396,9 @@ class Roster:
     def well_formed(self, entry, past):
         if entry.kind in (GENESIS, DIRECT):
             return True
-        if any(e.kind == DIRECT for e in self.entries.values()) and entry.kind not in (CARD, REKEY, GRANT, WANT, NOTE):
-            return False
+        if any(e.kind == DIRECT for e in self.entries.values()):
+            if entry.kind not in (CARD, REKEY, GRANT, WANT, NOTE) or len(entry.header[9]) > 16384:
+                return False
         if entry.kind == REQUEST:
             return False
         if entry.kind == JOIN:

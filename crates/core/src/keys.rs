@@ -377,7 +377,8 @@ impl KeyRing {
     /// is not, the ticket itself makes the key unfit.
     pub fn fit(&self, key: &KeyId, roster: &Roster, now: TimeMs) -> bool {
         let facts = self.facts.get(key);
-        facts.is_some_and(|facts| facts.author.is_some())
+        // Readers make no keys.
+        facts.is_some_and(|facts| facts.authors.iter().any(|author| roster.writes(author)))
             && self.given_to(key, roster).iter().all(|knower| match knower {
                 Knower::Peer(peer) => roster.reads(peer),
                 Knower::Ticket(id) => roster.tickets.get(id).is_some_and(|state| state.sealable(now)),

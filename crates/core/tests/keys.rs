@@ -10,7 +10,7 @@ use parlor_core::keys::{KeyRing, Opener, recipients};
 use parlor_core::persist::{Op, Snapshot, Table};
 use parlor_wire::control::{
     Close, Control, ControlBody, ControlHeader, Genesis, Grant, Join, Leave, NewCard, Note, Own, Rekey,
-    Remove, Role, Seal, Ticket, Want, Wrap, ticket_recipient,
+    Remove, Role, Seal, SetRole, Ticket, Want, Wrap, ticket_recipient,
 };
 use parlor_wire::roster::{Dag, Insert, Roster};
 use parlor_wire::{
@@ -655,4 +655,20 @@ fn k5_whoever_knew_that_somebody_was_out_gives_to_a_stranger() {
     stage.reads(&mut ring, 1_000);
     assert!(ring.take_leaks().is_empty());
     assert!(!stage.is_fit(&ring, 1));
+}
+
+#[test]
+fn k1_a_readers_rekey_makes_no_key_to_seal_under() {
+    let mut stage = Stage::new();
+    let open = stage.ticket(None, false);
+    stage.join(1, open);
+    stage.close(open, None);
+    let seals = vec![stage.to_person(1, 1, 0), stage.to_person(1, 1, 1)];
+    let rekey = stage.rekey(1, seals, &[]);
+    stage.write(1, ControlBody::Rekey(rekey));
+    assert!(stage.fit(1), "a member's does");
+    let identity = stage.people[1].identity.peer();
+    let lower = SetRole { identity, role: Role::Reader, cuts: Vec::new() };
+    stage.write(0, ControlBody::Role(lower));
+    assert!(!stage.fit(1));
 }

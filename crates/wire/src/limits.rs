@@ -21,6 +21,8 @@ pub const MAX_CONTROL_PER_MEMBER: usize = 256;
 /// Most control entries by either of the two in a direct room, which nobody rules: a key a week for ten years, and
 /// room for repair. (rules 1)
 pub const MAX_CONTROL_IN_DIRECT: usize = 1024;
+/// Longest body of a control entry in a direct room: keys for two people's cards, and wraps of a hundred keys. (rules 1)
+pub const MAX_DIRECT_CONTROL_BYTES: usize = 16 * 1024;
 /// Most unsuperseded cards of one identity keys are sealed to. (rules 1)
 pub const MAX_CARDS: usize = 4;
 /// Most tips of one chain before it is refused: a clone or two is an accident, nine are an attack. (rules 1)
@@ -73,7 +75,7 @@ pub const MAX_TICKET_ENDPOINTS: usize = 3;
 pub const MAX_TICKET_ADDRESSES: usize = 4;
 /// Longest sealed signal, in bytes: a nick, a directory name, a summary.
 pub const MAX_SIGNAL_BYTES: usize = 2048;
-/// Sessions' signals remembered per room.
+/// Sessions' signals remembered, of all rooms together.
 pub const MAX_SIGNALS: usize = 2048;
 /// How long an absent session counts as present, in seconds.
 pub const LEASE_SECONDS: u64 = 90;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use common::room::{Room, bob, carol, dave};
 use common::{
-    Place, Signing, T0, close, control, genesis, grant, leave, new_card, note, own, rekey, remove, ticket,
-    want,
+    Place, Signing, T0, close, control, genesis, grant, leave, new_card, note, own, rekey, remove, role,
+    ticket, want,
 };
 use parlor_wire::control::{ControlBody, ControlError, ControlHeader, Role};
 use parlor_wire::roster::{Extent, Freeze, Insert, Roster, freezes};
@@ -487,6 +487,12 @@ fn w7_nobody_else_can_freeze_a_room() {
     for (_, bytes) in [&by_stranger, &by_undone, &by_removed, &by_left, &unsigned, &elsewhere] {
         assert_eq!(freezes(&room.dag, &room.roster(), bytes), Freeze::Ignored);
     }
+    // A reader reads, whatever it has been told of by then.
+    let (six, own) = (Signing::new(6), joined_again(&mut room, &Signing::new(6)));
+    let by_reader = changed(&room.write(&six, own, &[own], note()), &six, newer);
+    assert_eq!(freezes(&room.dag, &room.roster(), &by_reader.1), Freeze::Room, "a member still");
+    room.rule(&[own], role(&six, Role::Reader, &[]));
+    assert_eq!(freezes(&room.dag, &room.roster(), &by_reader.1), Freeze::Ignored);
     assert_eq!(Control::decode(&unsigned.1), Err(ControlError::Signature), "not believed to be newer");
     assert_eq!(freezes(&room.dag, &room.roster(), &[]), Freeze::Ignored);
 }

@@ -5,12 +5,12 @@ mod common;
 
 use common::room::{bob, carol};
 use common::{
-    Place, Signing, T0, close, control, direct, genesis, join, leave, new_card, note, own, remove, role,
-    ticket,
+    Place, Signing, T0, close, control, direct, genesis, join, leave, new_card, note, own, rekey, remove,
+    role, ticket,
 };
 use parlor_wire::control::{ControlBody, ControlError, Role, direct_room};
 use parlor_wire::roster::{Dag, Extent, Insert, Roster};
-use parlor_wire::{Control, RoomId};
+use parlor_wire::{Control, RoomId, limits};
 
 fn alice() -> Signing {
     Signing::new(1)
@@ -128,4 +128,18 @@ fn g2_a_direct_opens_nothing_in_a_room_with_a_genesis() {
     assert!(matches!(dag.insert(start), Insert::In(_)));
     let stray = direct(&alice(), &bob(), &[], &[], T0);
     assert_eq!(dag.insert(stray), Insert::Malformed("of another room"));
+}
+
+#[test]
+fn g2_what_is_long_does_not_belong_into_a_direct_room() {
+    let opened = direct(&alice(), &bob(), &[], &[], T0);
+    let mut dag = dag_of(&[&opened]);
+    let at = || Place::new(the_room(), opened.id, &[opened.id]);
+    let keys = |count: usize| ControlBody::Rekey(rekey(&vec![alice().card(1, T0).card.id(); count], 1));
+    let fits = control(&alice(), at(), keys(100), T0);
+    assert!(fits.header.body.len() <= limits::MAX_DIRECT_CONTROL_BYTES);
+    assert!(matches!(dag.insert(fits), Insert::In(_)));
+    let long = control(&alice(), at(), keys(200), T0);
+    assert!(long.header.body.len() > limits::MAX_DIRECT_CONTROL_BYTES);
+    assert_eq!(dag.insert(long), Insert::Malformed("is too long for a direct room"));
 }

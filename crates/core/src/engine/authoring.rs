@@ -15,7 +15,19 @@ use crate::keys::{self, Recipient};
 use crate::persist::{DataRow, Op, Standing, Table};
 use crate::room::body::Body;
 use crate::room::record::{self, Sealing};
-use crate::room::{FitKey, TipState, sort_after};
+use crate::room::{FitKey, Room, TipState, sort_after};
+
+/// As many heads as an entry may have parents, among them one that leads to what must lie in its past: of more heads than
+/// that, which anybody can make, the ids must not decide whether it does.
+fn parents(held: &Room, must: Option<EntryId>) -> Vec<EntryId> {
+    let leads = |head: &&EntryId| must.is_some_and(|must| held.dag.reaches(head, &must));
+    let first = held.dag.heads().iter().find(leads);
+    let others = held.dag.heads().iter().filter(|head| Some(*head) != first);
+    let mut after: Vec<EntryId> =
+        first.into_iter().chain(others).take(limits::MAX_PARENTS).copied().collect();
+    after.sort_unstable();
+    after
+}
 
 impl Engine {
     /// Signs a control entry after all heads and takes it in. `membership` is what it acts as; a join and a
@@ -27,6 +39,7 @@ impl Engine {
         membership: Option<EntryId>,
         ticket: Option<&TicketKeys>,
     ) -> Result<EntryId, Failure> {
+        self.stands()?;
         if let Some(why) = self.rooms.get(&room).and_then(|held| held.local.frozen.clone()) {
             return Err(Failure::Frozen(why));
         }
@@ -54,7 +67,11 @@ impl Engine {
         ticket: Option<&TicketKeys>,
     ) -> Result<EntryId, Failure> {
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
-        let after = held.dag.heads().iter().take(limits::MAX_PARENTS).copied().collect();
+        let must = match &body {
+            ControlBody::Join(join) => Some(join.ticket),
+            _ => membership,
+        };
+        let after = parents(held, must);
         let control = self.sign_control(Some(room), body, membership, after, ticket);
         self.take_own_control(room, control)
     }
@@ -282,6 +299,7 @@ impl Engine {
         body: &Body,
         origin: Option<String>,
     ) -> Result<DataRow, Failure> {
+        self.stands()?;
         let key_id = self.sealing_key(room)?;
         let chain = match self.rooms.get(&room).and_then(|held| held.local.chain) {
             Some(chain) => chain,

@@ -54,6 +54,30 @@ impl Engine {
         is_over && !by_a_member
     }
 
+    /// Whether an entry may be kept until its parents come: those of members, and of whoever carries a room one is coming
+    /// into. Anybody else gives parents first, or fills memory with nothing.
+    pub(super) fn may_wait(&self, room: RoomId, link: LinkId, control: &Control) -> bool {
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return false };
+        let trusted = held.roster.reads(&state.peer)
+            || held.local.state != record::STATE_JOINED
+            || held.local.contacts.contains(&state.peer);
+        trusted || control.header.after.iter().all(|parent| held.dag.contains(parent))
+    }
+
+    /// Whether an entry is by somebody who was in and is out, from the hands of one who is not in: what it wrote while it was
+    /// in, members have, and what it writes since is nothing to anybody.
+    pub(super) fn is_of_the_gone(&self, room: RoomId, link: LinkId, control: &Control) -> bool {
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return false };
+        let author = control.header.author;
+        let comes_in = matches!(control.body, ControlBody::Join(_) | ControlBody::Leave(_));
+        let is_gone = || {
+            let mut ended = held.roster.removed.values().chain(held.roster.left.values());
+            !held.roster.reads(&author) && ended.any(|membership| membership.identity == author)
+        };
+        let knows_members = held.local.state == record::STATE_JOINED;
+        knows_members && !comes_in && !held.roster.reads(&state.peer) && is_gone()
+    }
+
     /// Leaves such an entry where it is. It is not asked for again on this link and nobody is warned that it is
     /// missing; a peer that gives more and more of them loses the link, for this reason.
     pub(super) fn leave_surplus(&mut self, room: RoomId, link: LinkId, control: &Control) -> Option<String> {

@@ -271,6 +271,9 @@ impl Engine {
             return self.reply(request, Err(failure));
         }
         let room = ticket.room;
+        if self.is_direct_id(&room, ticket.endpoints.iter().map(|endpoint| endpoint.peer)) {
+            return self.reply(request, Err(Failure::Direct));
+        }
         let joined = self.rooms.get(&room).is_some_and(|held| {
             let local = &held.local;
             let is_in = local.state == record::STATE_JOINED && held.roster.reads(&self.me);

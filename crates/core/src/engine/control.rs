@@ -48,9 +48,11 @@ impl Engine {
                 Ok(control) => {
                     if let Err(refusal) = self.admit(room, &control) {
                         intake.refused = Some(refusal);
+                    } else if self.is_of_the_gone(room, link, &control) {
+                        self.note(format!("{}: nothing is taken from who is out", room.short()));
                     } else if self.is_surplus_after(room, link, &control, &mut intake) {
                         intake.violation = self.leave_surplus(room, link, &control);
-                    } else {
+                    } else if self.may_wait(room, link, &control) {
                         self.insert_control(room, control, &mut intake);
                     }
                 }
@@ -62,6 +64,7 @@ impl Engine {
             }
         }
         if intake.grew {
+            self.notice_direct(room);
             self.refold(room);
             // Who has just joined is told that it was heard.
             self.tell_control(room, Some(link).filter(|_| !intake.joined));
@@ -147,7 +150,10 @@ impl Engine {
             return;
         }
         self.note(format!("{}: frozen: {why}", room.short()));
-        self.local(room, |local| local.frozen = Some(why.to_owned()));
+        self.local(room, |local| {
+            local.frozen = Some(why.to_owned());
+            local.frozen_for = Some(record::VERSION.to_owned());
+        });
     }
 
     /// Computes again what the control entries mean: roster, keys, whose names are shown how.

@@ -244,7 +244,7 @@ impl Engine {
     fn take_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
         let full = rows.len() as u32 >= TAKE_ROWS;
         let Some(read) = job.read.last_mut() else { return };
-        let (head, after, fresh) = (read.head, read.read_upto, read.fresh);
+        let (room, head, after, fresh) = (read.room, read.head, read.read_upto, read.fresh);
         let last = rows.last().and_then(|row| row.arrival).unwrap_or(head);
         let within = |row: &&DataRow| {
             row.arrival.is_some_and(|at| at > after && at <= head) && !(fresh && row.history)
@@ -265,7 +265,9 @@ impl Engine {
         } else {
             read.views.extend(views);
             read.read_upto = if full { last.min(head) } else { head };
-            if full && last < head {
+            // Of a direct room some may be for other sessions: what lies beyond is not counted, it is given next.
+            let direct = self.direct_peer(&room).is_some();
+            if full && last < head && !(direct && !read.views.is_empty()) {
                 // Of low messages alone nobody is told at length: what lies behind them is looked for.
                 return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
             }
@@ -302,7 +304,8 @@ impl Engine {
         let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
         RoomNews {
             room_name: self.room_name_apart(read.room),
-            older_count: if earlier.is_empty() { 0 } else { older },
+            // Of a direct room some of the older ones may be for other sessions.
+            older_count: if earlier.is_empty() || self.direct_peer(&read.room).is_some() { 0 } else { older },
             unread_total: if read.fresh { 0 } else { shown + read.counted },
             earlier,
             unread,

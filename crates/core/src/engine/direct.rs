@@ -41,7 +41,43 @@ impl Engine {
             Room::new(room, local)
         };
         self.rooms.entry(room).or_insert_with(fresh);
+        self.mark_direct(room, peer);
         self.touched_rooms.insert(room);
+    }
+
+    /// The id of a room says that it is the two's, whatever led to it.
+    fn mark_direct(&mut self, room: RoomId, peer: PeerId) {
+        let Some(held) = self.rooms.get_mut(&room).filter(|held| held.local.direct.is_none()) else { return };
+        held.ticket = None;
+        held.local.ticket_seed = None;
+        held.local.ticket_expires = None;
+        held.local.refusal = None;
+        held.local.direct = Some(peer);
+        held.local.contacts = vec![peer];
+        if held.local.state == record::STATE_REFUSED {
+            held.local.state = record::STATE_JOINING;
+        }
+        self.touched_rooms.insert(room);
+    }
+
+    /// A room that turns out to be a direct one: a ticket's text can name any room.
+    pub(super) fn notice_direct(&mut self, room: RoomId) {
+        let Some(held) = self.rooms.get(&room).filter(|held| held.local.direct.is_none()) else { return };
+        let opened = held.dag.iter().next().and_then(|control| match &control.body {
+            ControlBody::Direct(direct) => Some((control.header.author, direct.other)),
+            _ => None,
+        });
+        let other = opened.map(|(author, other)| if author == self.me { other } else { author });
+        if let Some(other) = other {
+            self.mark_direct(room, other);
+        }
+    }
+
+    /// Whether a room's id is that of the two of this identity and anybody it has heard of, or whom a ticket names.
+    pub(super) fn is_direct_id(&self, room: &RoomId, named: impl Iterator<Item = PeerId>) -> bool {
+        let members = self.rooms.values().flat_map(|held| held.roster.members.keys().copied());
+        let known = members.chain(self.peers.keys().copied());
+        known.chain(named).any(|peer| direct_room(&self.me, &peer).as_ref() == Some(room))
     }
 
     /// Opens it for this identity, with the cards of the other that other rooms know.

@@ -20,6 +20,8 @@ const WANT_MS: u64 = 15_000;
 const PUSH_MS: u64 = 20_000;
 /// Most links at once that are not entitled to anything yet: callers nobody knows.
 const MAX_UNKNOWN_LINKS: usize = 256;
+/// Of these, most of one peer: it may share several rooms that this node has not heard it is in.
+const MAX_UNKNOWN_OF_PEER: usize = 32;
 /// Most links at once: 512 members of a room, some rooms.
 const MAX_LINKS: usize = 2048;
 
@@ -35,6 +37,8 @@ pub(super) struct Link {
     sent_open: bool,
     /// Both sides have named the room.
     pub open: bool,
+    /// It has heard that this identity has left the room.
+    pub knows_leave: bool,
     /// The peer may read the room: it is a live reader, or proved an open ticket.
     pub entitled: bool,
     proved: Option<EntryId>,
@@ -210,9 +214,7 @@ impl Link {
 
 impl Engine {
     pub(super) fn link_up(&mut self, link: LinkId, peer: PeerId, room: Option<RoomId>) {
-        let unknown = self.links.values().filter(|link| !link.entitled && !link.dialled).count();
-        let full = self.links.len() >= MAX_LINKS || (room.is_none() && unknown >= MAX_UNKNOWN_LINKS);
-        if peer == self.me || full {
+        if peer == self.me || self.links.len() >= MAX_LINKS || (room.is_none() && !self.makes_place(peer)) {
             self.effects.push(Effect::Close { link, reason: "too many links".into() });
             return;
         }
@@ -229,6 +231,7 @@ impl Engine {
                 peer_nonce: None,
                 sent_open: false,
                 open: false,
+                knows_leave: false,
                 entitled: false,
                 proved: None,
                 told_heads: false,
@@ -254,6 +257,21 @@ impl Engine {
             },
         );
         self.send(link, &Frame::Hello(Hello { v: WIRE_VERSION, nonce: my_nonce, knows: 0 }));
+    }
+
+    /// Makes place for one more caller nobody knows: the one that has stood longest without being entitled to anything goes.
+    /// Who comes in is entitled within moments, so whoever only stands there keeps nobody out. False when this very peer has
+    /// had enough.
+    fn makes_place(&mut self, peer: PeerId) -> bool {
+        let unknown = || self.links.iter().filter(|(_, link)| !link.entitled && !link.dialled);
+        if unknown().filter(|(_, link)| link.peer == peer).count() >= MAX_UNKNOWN_OF_PEER {
+            return false;
+        }
+        let oldest = unknown().map(|(id, _)| *id).min().filter(|_| unknown().count() >= MAX_UNKNOWN_LINKS);
+        if let Some(oldest) = oldest {
+            self.close_link(oldest, "others wait");
+        }
+        true
     }
 
     pub(super) fn link_down(&mut self, link: LinkId) {
@@ -338,7 +356,9 @@ impl Engine {
         let Some(state) = self.links.get(&link) else { return };
         let (Some(room), Some(nonce), peer) = (state.room, state.peer_nonce, state.peer) else { return };
         let Some(held) = self.rooms.get(&room) else { return };
-        let proof = held.ticket.as_ref().map(|keys| {
+        // To somebody nobody knows a member proves nothing.
+        let asked = state.dialled || held.local.state != record::STATE_JOINED || held.roster.reads(&peer);
+        let proof = held.ticket.as_ref().filter(|_| asked).map(|keys| {
             let message = frame::proof_message(&self.me, &peer, &room, &nonce);
             Proof { signing_key: keys.signing_key(), signature: keys.sign(domain::LINK_PROOF, &message) }
         });
@@ -478,7 +498,10 @@ impl Engine {
             if entitled && !link.told_heads {
                 fresh.push(*id);
             }
-            if link.entitled && !entitled {
+            // Who has left still gives what it said before; it is told nothing.
+            let has_left = held.roster.left.values().any(|one| one.identity == link.peer)
+                && !held.roster.removed.values().any(|one| one.identity == link.peer);
+            if link.entitled && !entitled && !has_left {
                 lost.push(*id);
             }
             link.entitled = entitled;

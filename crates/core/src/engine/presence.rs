@@ -118,6 +118,7 @@ impl Engine {
         said: &Presence,
         ended: bool,
     ) -> Option<Signal> {
+        self.stands().ok()?;
         let held = self.rooms.get(&room)?;
         let key = held.keys.fit_key(&held.roster, self.now.wall_ms)?;
         let room_key = held.keys.get(&key)?;

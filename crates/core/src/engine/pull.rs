@@ -26,7 +26,7 @@ impl Engine {
             return;
         }
         self.confirm_join(room, heads);
-        self.confirm_leave(room, heads);
+        self.confirm_leave(link, room, heads);
         self.spoken_of(link, heads.iter().copied());
         self.want_control(link, room);
     }
@@ -135,6 +135,7 @@ impl Engine {
         state.peer_complete |= heads.complete;
         self.plan(link, room);
         self.tick_reach();
+        self.finish_leave(link, room);
     }
 
     /// Looks on every link of a room for something to ask for.

@@ -118,6 +118,7 @@ impl Engine {
             self.mark_dirty_for(link, chain);
         }
         self.tick_reach();
+        self.finish_leave(link, room);
     }
 
     /// Other live members whose node holds an entry durably, and those linked at all.

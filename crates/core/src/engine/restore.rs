@@ -109,7 +109,10 @@ impl Engine {
             if *table == Table::Room
                 && let Ok(id) = RoomId::try_from(key.as_slice())
             {
-                let local: LocalRecord = minicbor::decode(value).unwrap_or_default();
+                let mut local: LocalRecord = minicbor::decode(value).unwrap_or_default();
+                if local.frozen_for.as_deref() != Some(record::VERSION) {
+                    local.frozen = None;
+                }
                 self.rooms.insert(id, Room::new(id, local));
             }
         }

@@ -11,7 +11,7 @@ use super::api::{AskingView, Command, Failure, LinkId, Outcome, TicketView};
 use super::{Engine, restore};
 use crate::persist::{Op, Table};
 use crate::room::body::{self, Body};
-use crate::room::{Gone, record};
+use crate::room::{Chain, Gone, record};
 
 /// The room whose people, tickets or name a command changes.
 fn ruled(command: &Command) -> Option<RoomId> {
@@ -162,8 +162,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the links of a room that was left, once a peer shows that it has heard.
-    pub(super) fn confirm_leave(&mut self, room: RoomId, heads: &[EntryId]) {
+    /// Ends the links of a room that was left, once a peer shows that it has heard, and holds what was said before.
+    pub(super) fn confirm_leave(&mut self, link: LinkId, room: RoomId, heads: &[EntryId]) {
         let Some(held) = self.rooms.get(&room) else { return };
         if held.gone(&self.me) != Some(Gone::Left) {
             return;
@@ -172,7 +172,20 @@ impl Engine {
             control.header.author == self.me && matches!(control.body, ControlBody::Leave(_))
         });
         let heard = ours.is_some_and(|leave| heads.iter().any(|head| held.dag.reaches(head, &leave.id)));
-        if heard {
+        if let Some(state) = self.links.get_mut(&link).filter(|_| heard) {
+            state.knows_leave = true;
+        }
+        self.finish_leave(link, room);
+    }
+
+    /// The same when a peer says what it holds.
+    pub(super) fn finish_leave(&mut self, link: LinkId, room: RoomId) {
+        let (Some(state), Some(held)) = (self.links.get(&link), self.rooms.get(&room)) else { return };
+        let mut own = held.chains.iter().filter(|(chain, _)| held.chain_author(chain) == Some(self.me));
+        let holds = |(id, chain): (&EntryId, &Chain)| {
+            chain.max_seq().is_none_or(|last| state.acked.get(id).is_some_and(|upto| *upto >= last))
+        };
+        if state.knows_leave && own.all(holds) {
             self.left(room);
         }
     }

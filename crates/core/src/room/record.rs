@@ -8,6 +8,9 @@ use parlor_wire::{EntryId, KeyId, PeerId, RoomId, TimeMs};
 
 use super::{Chain, TipState};
 
+/// The version of this Parlor.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Saved, not joined yet.
 pub const STATE_JOINING: u8 = 0;
 /// A member.
@@ -84,6 +87,10 @@ pub struct LocalRecord {
     #[n(22)]
     #[cbor(default)]
     pub stays_here: bool,
+    /// The version of Parlor that it was too new for: a newer one looks again.
+    #[n(23)]
+    #[cbor(default)]
+    pub frozen_for: Option<String>,
 }
 
 /// Since when a key is sealed under.

@@ -50,5 +50,7 @@ pub(super) async fn missing_session(
     }
     let there = sessions.into_iter().collect::<Vec<_>>().join(", ");
     let there = if there.is_empty() { "none is seen there".into() } else { format!("seen there: {there}") };
-    Ok(Some(format!("{name} has no session {label} now ({there}); one that comes by that name is given it")))
+    Ok(Some(format!(
+        "{name} has no session {label} now ({there}); one that begins by that name is told of it only while it is among the newest"
+    )))
 }

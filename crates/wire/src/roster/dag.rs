@@ -192,6 +192,9 @@ impl Dag {
         if self.is_direct() && !control.body.fits_direct() {
             return Err("rules a direct room, which nobody rules");
         }
+        if self.is_direct() && control.header.body.len() > limits::MAX_DIRECT_CONTROL_BYTES {
+            return Err("is too long for a direct room");
+        }
         match &control.body {
             ControlBody::Genesis(_) | ControlBody::Direct(_) => return Ok(()),
             ControlBody::Join(join) => return self.check_entrance(control, control, &join.ticket),

@@ -56,7 +56,8 @@ pub fn freezes(dag: &Dag, roster: &Roster, bytes: &[u8]) -> Freeze {
     }
     let whose = roster.memberships.get(&outline.membership).map(|membership| membership.identity);
     let in_past = outline.after.iter().any(|parent| dag.reaches(parent, &outline.membership));
-    if whose == Some(outline.author) && in_past { Freeze::Room } else { Freeze::Ignored }
+    let may_write = roster.writes(&outline.author);
+    if whose == Some(outline.author) && may_write && in_past { Freeze::Room } else { Freeze::Ignored }
 }
 
 /// The outline of an entry whose author's signature holds, whatever its version.

@@ -36,6 +36,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
             incoming.ignore();
             continue;
         }
+        // Once many greet at a time, who comes first shows that it is where it says: addresses can be made up.
+        if greeting.available_permits() < MAX_GREETING / 2 && !incoming.remote_addr_validated() {
+            if let Err(error) = incoming.retry() {
+                tracing::debug!(%error, "an incoming connection was not asked to show its address");
+            }
+            continue;
+        }
         match Arc::clone(&greeting).try_acquire_owned() {
             Ok(place) => shared.spawn(greet(Arc::clone(&shared), incoming, place)),
             Err(_) => incoming.ignore(),
