@@ -479,6 +479,9 @@ pub struct Identity {
     pub nick: String,
     /// Its home.
     pub home: PathBuf,
+    /// Since when it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
 }
 
 /// This identity is revoked.

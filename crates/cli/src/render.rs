@@ -366,12 +366,13 @@ pub fn check(check: &Check) -> Vec<String> {
 
 /// Who one is.
 pub fn identity(identity: &Identity) -> Vec<String> {
-    let rows = [
+    let mut rows = vec![
         ("identity", identity.peer.clone()),
         ("nick", bold(&identity.nick)),
         ("home", identity.home.display().to_string()),
     ];
-    columns(&rows.map(|(name, value)| vec![dim(name), value]))
+    rows.extend(identity.revoked.as_ref().map(|at| ("revoked", clock::stamp_of(at))));
+    columns(&rows.into_iter().map(|(name, value)| vec![dim(name), value]).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

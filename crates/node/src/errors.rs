@@ -79,6 +79,10 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
             (ErrorKind::NotFound, Some("what it held is unread again and is given at the next prompt"))
         }
         Failure::NoSuchPeer => (ErrorKind::NotFound, Some("`parlor peer list` shows whom there is")),
+        Failure::NoSharedRoom => (
+            ErrorKind::NotAllowed,
+            Some("join a room together first; `parlor peer list` shows which rooms you share with whom"),
+        ),
         Failure::OwnPeer => (ErrorKind::BadInput, Some("`parlor nick NAME` changes what you call yourself")),
         Failure::NoName => (ErrorKind::BadInput, Some("`parlor peer name PEER NAME`")),
         Failure::PetnameTaken { peer, .. } => {

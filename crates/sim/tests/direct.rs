@@ -123,7 +123,7 @@ fn a_stranger_opens_no_direct_room_and_hears_none() {
     let (mut world, _, [a, _, _], _) = three(3);
     let d = world.add_node("dave");
     world.start_room(d, "elsewhere");
-    assert!(matches!(world.open_direct(d, a), Some(Err(Failure::NoSuchPeer))));
+    assert!(matches!(world.open_direct(d, a), Some(Err(Failure::NoSharedRoom))));
     assert!(matches!(world.open_direct(a, a), Some(Err(Failure::OwnPeer))));
     let room = room_of(&world, a, d);
     world.settle();

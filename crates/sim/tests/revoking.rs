@@ -94,3 +94,38 @@ fn the_last_owner_revokes_only_by_saying_that_its_rooms_are_abandoned() {
     let outcome = world.rule(b, Command::Revoke { abandon: true });
     assert!(matches!(&outcome, Outcome::Revoked { abandoned, .. } if *abandoned == [room]));
 }
+
+#[test]
+fn rooms_that_nobody_else_is_in_are_left_too_and_their_tickets_closed() {
+    let mut world = World::new(4);
+    let alice = world.add_node("alice");
+    let alone = world.start_room(alice, "alone");
+    let local = world.start_local(alice, "notes");
+    let outcome = world.rule(alice, Command::Revoke { abandon: false });
+    assert!(
+        matches!(&outcome, Outcome::Revoked { told, abandoned } if told.is_empty() && abandoned.is_empty())
+    );
+    for room in [alone.room, local] {
+        let view = world.nodes[alice].engine.as_ref().unwrap().room(&room).unwrap();
+        assert_eq!((view.state, view.open_tickets), (RoomStanding::Left, 0));
+        assert!(view.warnings.is_empty(), "its own word is no warning: {:?}", view.warnings);
+    }
+    let bob = world.add_node("bob");
+    world.join(bob, &alone.text, 10_000);
+    world.settle();
+    let view = world.nodes[bob].engine.as_ref().unwrap().room(&alone.room).unwrap();
+    assert_ne!(view.state, RoomStanding::Joined, "nobody is let in any more");
+}
+
+#[test]
+fn who_tells_a_revoked_identity_something_is_warned() {
+    let (mut world, _, [a, b, _], _) = three(5);
+    assert!(matches!(world.open_direct(a, b), Some(Ok(_))));
+    let room = parlor_wire::control::direct_room(&world.nodes[a].peer, &world.nodes[b].peer).unwrap();
+    world.settle();
+    assert!(world.say_surely(a, room, "before").warnings.is_empty());
+    world.rule(b, Command::Revoke { abandon: false });
+    world.settle();
+    let warnings = world.say_surely(a, room, "after").warnings;
+    assert!(warnings.iter().any(|said| said.contains("may be somebody else")), "{warnings:?}");
+}

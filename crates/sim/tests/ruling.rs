@@ -308,3 +308,23 @@ fn who_was_put_out_is_told_why_another_ticket_is_of_no_use() {
     let refused = world.join(b, &other.text, 30_000);
     assert!(matches!(refused, Some(Err(Failure::Refused(Refusal::TicketClosed)))), "{refused:?}");
 }
+
+#[test]
+fn a_room_that_was_left_stays_left_and_who_left_keeps_their_name() {
+    let (mut world, room, [a, b, c], _) = three(40);
+    world.say_surely(b, room, "from bob");
+    world.settle();
+    for _ in 0..2 {
+        world.rule(b, Command::Leave { room, abandon: false });
+        world.settle();
+        assert_eq!(standing(&world, b, room), RoomStanding::Left);
+    }
+    for node in [a, c] {
+        assert_eq!(world.messages(node, room)[0].name.as_str(), "bob");
+    }
+    world.remove(a, room, c);
+    world.settle();
+    assert_eq!(standing(&world, c, room), RoomStanding::Removed);
+    world.rule(c, Command::Leave { room, abandon: false });
+    assert_eq!(standing(&world, c, room), RoomStanding::Removed, "who was put out has not left");
+}

@@ -611,6 +611,9 @@ pub enum Failure {
     /// Nobody here is this peer.
     #[error("this node knows no such peer")]
     NoSuchPeer,
+    /// A direct room is for who shares another.
+    #[error("you share no room with this peer now, and have never told each other anything")]
+    NoSharedRoom,
     /// It is this identity itself.
     #[error("that is you")]
     OwnPeer,

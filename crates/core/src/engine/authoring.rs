@@ -383,7 +383,7 @@ impl Engine {
             self.deliveries.wrote(room, row.origin.as_deref(), row.arrival.unwrap_or(0), &mut self.ops);
             let view = self.view_of(&row, self.me, data.header.time, body);
             self.arrived.push(view);
-        } else {
+        } else if body.kind != crate::room::body::KIND_REVOKED {
             self.consume(room, self.me, sort_ms, body);
         }
         self.push_own(room, &row);

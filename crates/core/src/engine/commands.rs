@@ -457,9 +457,14 @@ impl Engine {
     }
 
     fn set_nick(&mut self, request: RequestId, nick: &str) {
+        if let Err(failure) = self.stands() {
+            return self.reply(request, Err(failure));
+        }
         self.nick = crate::text::names::nick(nick).into_string();
         self.put(Table::Own, super::OWN_NICK.to_vec(), self.nick.clone().into_bytes());
         for room in self.rooms.keys().copied().collect::<Vec<_>>() {
+            // Another machine of this identity may have said another one since.
+            self.local(room, |local| local.told_nick = None);
             self.tell_nick(room);
             self.rename(room);
         }

@@ -267,7 +267,7 @@ impl Engine {
             read.read_upto = if full { last.min(head) } else { head };
             // Of a direct room some may be for other sessions: what lies beyond is not counted, it is given next.
             let direct = self.direct_peer(&room).is_some();
-            if full && last < head && !(direct && !read.views.is_empty()) {
+            if full && last < head && (!direct || read.views.is_empty()) {
                 // Of low messages alone nobody is told at length: what lies behind them is looked for.
                 return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
             }

@@ -17,7 +17,7 @@ impl Engine {
         self.stands()?;
         let room = direct_room(&self.me, &peer).ok_or(Failure::OwnPeer)?;
         if !self.shares_room(&peer) && !self.rooms.contains_key(&room) {
-            return Err(Failure::NoSuchPeer);
+            return Err(Failure::NoSharedRoom);
         }
         self.hold_direct(room, peer);
         let already = self.own_membership(room).is_some();

@@ -80,7 +80,10 @@ impl Engine {
     pub(super) fn rename(&mut self, room: RoomId) {
         let Some(held) = self.rooms.get(&room) else { return };
         let named = self.peers.iter().filter(|(_, known)| known.petname.is_some()).map(|(peer, _)| peer);
-        let peers: BTreeSet<PeerId> = held.roster.members.keys().chain(named).copied().collect();
+        // What somebody said stays, and so does their name.
+        let gone = [&held.roster.left, &held.roster.removed].into_iter().flat_map(|held| held.values());
+        let gone = gone.map(|membership| &membership.identity);
+        let peers: BTreeSet<PeerId> = held.roster.members.keys().chain(gone).chain(named).copied().collect();
         let known: Vec<Known<'_>> = peers.iter().map(|peer| self.known(*peer)).collect();
         let people = Known::all_named(&known);
         let shown = names::display_names(&people);

@@ -23,12 +23,13 @@ impl Engine {
             if self.writable(room).is_ok() {
                 let body = Body { kind: KIND_REVOKED, nick: Some(self.nick.clone()), ..Body::default() };
                 match self.author_data(room, &body, None) {
-                    Ok(_) => told.push(room),
+                    Ok(_) if self.has_others(&room) => told.push(room),
+                    Ok(_) => {}
                     Err(failure) => self.note(format!("{}: not told: {failure}", room.short())),
                 }
             }
             if self.rooms.get(&room).is_some_and(|held| held.local.direct.is_none())
-                && let Err(failure) = self.leave(room, abandon)
+                && let Err(failure) = self.leave(room, abandon || !self.has_others(&room))
             {
                 self.note(format!("{}: not left: {failure}", room.short()));
             }
@@ -39,6 +40,10 @@ impl Engine {
         Ok(Outcome::Revoked { told, abandoned: last })
     }
 
+    fn has_others(&self, room: &RoomId) -> bool {
+        self.rooms.get(room).is_some_and(|held| held.roster.members.len() > 1)
+    }
+
     /// Whether this identity is the last owner of a room others are in.
     fn rules_alone(&self, room: &RoomId) -> bool {
         self.rooms.get(room).is_some_and(|held| {
@@ -46,8 +51,7 @@ impl Engine {
                 && held.local.direct.is_none()
                 && held.roster.owns(&self.me)
                 && held.roster.owners().count() == 1
-                && held.roster.members.len() > 1
-        })
+        }) && self.has_others(room)
     }
 
     /// A peer, or somebody with its key, has said that it is revoked. Whoever else has that key may say so too: it is
@@ -64,12 +68,20 @@ impl Engine {
         }
     }
 
+    /// Since when this identity is revoked, by its own word here.
+    pub fn revoked(&self) -> Option<parlor_wire::TimeMs> {
+        self.revoked
+    }
+
     /// The words about a member whose identity was revoked.
     pub(super) fn revoked_words(&self, room: RoomId, peer: PeerId) -> Option<String> {
         self.peers.get(&peer)?.revoked?;
         let (name, id) = (self.name_of(room, peer), peer.short());
-        Some(format!(
-            "{name} ({id}) has revoked this identity: an owner should put it out, with `parlor member remove {id}`"
-        ))
+        let what = if self.direct_peer(&room).is_some() {
+            "whoever reads and writes here may be somebody else".to_owned()
+        } else {
+            format!("an owner should put it out, with `parlor member remove {id}`")
+        };
+        Some(format!("{name} ({id}) has revoked this identity: {what}"))
     }
 }

@@ -137,6 +137,9 @@ impl Engine {
 
     pub(super) fn leave(&mut self, room: RoomId, abandon: bool) -> Result<(), Failure> {
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
+        if held.gone(&self.me).is_some() {
+            return Ok(());
+        }
         if held.local.state != record::STATE_JOINED || !held.roster.reads(&self.me) {
             // Only saved, refused or over: there is nobody to be told.
             self.local(room, |local| {
@@ -150,15 +153,29 @@ impl Engine {
             return Err(Failure::Frozen(why.clone()));
         }
         let is_last = held.roster.owns(&self.me) && held.roster.owners().count() == 1;
-        if is_last && !abandon {
+        if is_last && !abandon && !held.local.stays_here {
             return Err(Failure::LastOwner);
         }
         let membership = self.own_membership(room).ok_or(Failure::NotJoined)?;
+        if is_last {
+            self.close_all(room, membership)?;
+        }
         let leave = ControlBody::Leave(Leave { abandons: is_last });
         self.author_control(room, leave, Some(membership), None)?;
         // Somebody else must hear of it; until one has, links are wanted.
         self.local(room, |local| local.confirmed = false);
         self.after_control(room);
+        Ok(())
+    }
+
+    /// Nobody can close a ticket once no owner is left.
+    fn close_all(&mut self, room: RoomId, membership: EntryId) -> Result<(), Failure> {
+        let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
+        let open = held.roster.tickets.iter().filter(|(_, state)| !state.closed);
+        for ticket in open.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let close = ControlBody::Close(Close { ticket, rekey: None });
+            self.author_control(room, close, Some(membership), None)?;
+        }
         Ok(())
     }
 

@@ -111,6 +111,8 @@ impl Engine {
                 "an owner's node does not count this one as a member: others may never get this".into(),
             );
         }
+        let other = self.direct_peer(&room);
+        warnings.extend(other.and_then(|peer| self.revoked_words(room, peer)));
         if self.now.wall_ms < CLOCK_UNSET_MS {
             warnings.push("this machine's clock is not set: the message carries a wrong time".into());
         }

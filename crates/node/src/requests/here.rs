@@ -58,8 +58,10 @@ pub(super) async fn stop(asked: &Asked<'_>) -> Result<Reply, ApiError> {
 
 pub(super) async fn identity(asked: &Asked<'_>) -> Result<Reply, ApiError> {
     let node = asked.node;
-    let nick = node.driver.view(|engine: &Engine| engine.nick().to_owned()).await?;
-    Ok(Reply::Identity(Identity { peer: node.me.to_string(), nick, home: node.home.dir().into() }))
+    let (nick, revoked) =
+        node.driver.view(|engine: &Engine| (engine.nick().to_owned(), engine.revoked())).await?;
+    let (peer, home, revoked) = (node.me.to_string(), node.home.dir().into(), revoked.map(rfc3339));
+    Ok(Reply::Identity(Identity { peer, nick, home, revoked }))
 }
 
 /// Tells all rooms that nobody should take this identity for its person any more. No directory hears them then.
