@@ -4,7 +4,7 @@
 use parlor_core::engine::api::RoomStanding;
 use parlor_sim::dice::Dice;
 use parlor_sim::{Session, World};
-use parlor_wire::RoomId;
+use parlor_wire::{RoomId, limits};
 
 /// Everybody who is in reads everything, each message was given once to a session that was there from the start.
 fn check(world: &mut World, room: RoomId, session: &mut Session, said: &[String]) {
@@ -260,7 +260,7 @@ fn what_was_sealed_in_a_partition_under_a_key_unfit_since_opens_to_later_joiners
     assert_eq!(world.texts(carol, room).len(), 3);
 }
 
-/// K8: by time and by number, the next sealer makes a new key, and the old one still opens what was sealed under it.
+/// K8: by time, the next sealer makes a new key, and the old one still opens what was sealed under it.
 #[test]
 fn k8_a_key_is_worn_after_seven_days() {
     let mut world = World::new(8);
@@ -291,4 +291,23 @@ fn k8_a_key_is_worn_after_seven_days() {
     assert_eq!(keys(&mut world).len(), later.len() + 1, "no ticket is open any more: it is the time alone");
     world.check_room(room);
     assert_eq!(world.texts(b, room).len(), 5);
+}
+
+/// K8: and by number, by the sealer's own count.
+#[test]
+fn k8_a_key_is_worn_after_ten_thousand_messages() {
+    let mut world = World::new(9);
+    let a = world.add_node("alice");
+    let room = world.start_local(a, "notes");
+    let keys = |world: &mut World| -> std::collections::BTreeSet<parlor_wire::KeyId> {
+        world.held(a, room).unwrap().rows.iter().map(|row| row.key).collect()
+    };
+    for number in 0..limits::MAX_ENTRIES_PER_KEY {
+        world.say_surely(a, room, &format!("#{number}#"));
+    }
+    assert_eq!(keys(&mut world).len(), 1, "ten thousand are sealed under one");
+    world.say_surely(a, room, "one more");
+    assert_eq!(keys(&mut world).len(), 2, "and the next under another");
+    world.say_surely(a, room, "at once");
+    assert_eq!(keys(&mut world).len(), 2, "not one for each message");
 }
