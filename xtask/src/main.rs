@@ -1,7 +1,8 @@
-//! Checks and benchmarks of this tree: `cargo xtask tidy`, `cargo xtask bench`.
+//! Checks and benchmarks of this tree: `cargo xtask tidy`, `cargo xtask bench`, `cargo xtask mutants`.
 //! A tool for whoever works on Parlor. Nothing that ships may depend on it.
 
 mod bench;
+mod mutants;
 mod tidy;
 mod workspace;
 
@@ -26,12 +27,15 @@ enum Task {
     Tidy,
     /// Measure real processes and print the numbers beside the bars they must hold.
     Bench(bench::Options),
+    /// Break one rule at a time in a copy of the tree, and see a test fail for each.
+    Mutants(mutants::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Tidy => tidy::run(),
         Task::Bench(options) => bench::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

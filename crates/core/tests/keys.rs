@@ -260,8 +260,16 @@ fn k3_the_deepest_fit_key_is_taken() {
         let rekey = stage.rekey(number, vec![stage.to_person(0, number, 0)], &wraps);
         stage.write(0, ControlBody::Rekey(rekey));
     }
-    let roster = Roster::fold(&stage.dag);
-    assert_eq!(stage.ring(0, None).fit_key(&roster, NOW), Some(stage.key(4).0));
+    let fit_key = |stage: &Stage| stage.ring(0, None).fit_key(&Roster::fold(&stage.dag), NOW);
+    assert_eq!(fit_key(&stage), Some(stage.key(4).0));
+    // One deeper that somebody unknown has makes all below it unfit; what stands apart from them is taken.
+    let unknown = stage.seal(0, 5, RecipientId([9; 32]), &stage.people[0].card.card.sealing_key);
+    let leaked = stage.rekey(5, vec![stage.to_person(0, 5, 0), unknown], &[4]);
+    stage.write(0, ControlBody::Rekey(leaked));
+    assert_eq!(fit_key(&stage), None);
+    let apart = stage.rekey(6, vec![stage.to_person(0, 6, 0)], &[]);
+    stage.write(0, ControlBody::Rekey(apart));
+    assert_eq!(fit_key(&stage), Some(stage.key(6).0));
 }
 
 /// Each wraps all before it, or says so: the ways through such a web are more than anybody can walk.

@@ -168,6 +168,17 @@ fn what_does_not_fit_stays_unread_and_comes_at_the_next_prompts() {
     let mut all = giving.marks;
     all.extend(session.drain(&mut world));
     assert_eq!(all, marks(0, 1_000));
+    // Few enough to be read at once, and too long to be given at once.
+    for number in 1_000..1_060 {
+        world.say_surely(1, room, &format!("#{number}# {}", "word ".repeat(60)));
+    }
+    world.settle();
+    let giving = session.take(&mut world, 1).unwrap();
+    assert!(!giving.marks.is_empty() && giving.marks.len() < 60);
+    session.commit(&mut world, &giving);
+    let mut rest = giving.marks;
+    rest.extend(session.drain(&mut world));
+    assert_eq!(rest, marks(1_000, 60));
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Rooms nobody is invited to, in simulated worlds: the direct room of two, and rooms that stay on their node.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
+
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding, Sent, Take, TakeRoom};
 use parlor_core::text::inject::Budget;
 use parlor_sim::World;
 use parlor_sim::act::three;
 use parlor_sim::story::{Plot, Story};
-use parlor_wire::RoomId;
 use parlor_wire::control::direct_room;
 use parlor_wire::frame::{Frame, Refusal};
+use parlor_wire::{PeerId, RoomId};
 
 fn room_of(world: &World, one: usize, other: usize) -> RoomId {
     direct_room(&world.nodes[one].peer, &world.nodes[other].peer).unwrap()
@@ -71,6 +73,10 @@ fn what_is_told_to_one_arrives_at_that_one_alone_and_is_heard_where_both_are() {
     given(&mut world, b, "api", shared);
     let text = given(&mut world, b, "web", shared);
     assert!(text.contains("for bob alone") && text.contains("[@alice @alice"), "{text}");
+    // Where he hears no room with Alice in it, he is not given what she tells him.
+    let own = world.start_room(b, "his own").room;
+    assert_eq!(given(&mut world, b, "elsewhere", own), "");
+    assert_eq!(unread(&mut world, b, "elsewhere", own), 0);
     // He answers in the same room, and a session that was there is given it as new.
     tell(&mut world, b, a, None, "and back");
     world.settle();
@@ -89,9 +95,17 @@ fn who_sleeps_is_told_when_they_wake_without_having_opened_the_room() {
     let sent = tell(&mut world, a, b, None, "when you wake");
     assert_eq!(sent.reached, 0);
     world.pass(60_000);
+    let room = room_of(&world, a, b);
+    let held = world.held(a, room).unwrap();
+    let given: BTreeSet<PeerId> = held
+        .dag
+        .iter()
+        .filter_map(|control| control.body.rekey())
+        .flat_map(|rekey| rekey.seals.iter().map(|seal| held.roster.cards[&seal.to]))
+        .collect();
+    assert_eq!(given, BTreeSet::from([a, b].map(|node| world.nodes[node].peer)), "by the card she knew");
     world.wake(b);
     world.settle();
-    let room = room_of(&world, a, b);
     assert_eq!(world.texts(b, room), ["when you wake"]);
     world.check_room(room);
 }

@@ -10,6 +10,7 @@ use parlor_core::crypto::{self, SealContext};
 use parlor_core::engine::api::{Command, Failure};
 use parlor_core::engine::pause::Patience;
 use parlor_core::identity::Identity;
+use parlor_sim::act::three;
 use parlor_sim::{Session, World};
 use parlor_wire::control::{
     ControlBody, ControlHeader, Direct, Grant, Join, Note, Rekey, Role, Seal, direct_room,
@@ -541,6 +542,23 @@ fn a_paused_chain_is_fetched_on_by_itself_when_the_hour_is_over() {
         held = now;
     }
     assert_eq!(stage.of_chain(BOB), (0..all as u64).collect::<Vec<_>>());
+}
+
+/// However much it is: a store that was lost gets back what its own identity said.
+#[test]
+fn nobody_is_paused_on_its_own_node() {
+    let (mut world, room, [_, b, _], _) = three(915);
+    let before = world.nodes[b].store.clone();
+    for number in 0..50 {
+        world.say_surely(b, room, &format!("#{number}#"));
+    }
+    world.settle();
+    world.restore_disk(b, before);
+    let patience = Patience { entries: 10, bytes: 1 << 30 };
+    world.nodes[b].engine.as_mut().unwrap().set_patience(patience);
+    world.settle();
+    assert_eq!(world.texts(b, room).len(), 50);
+    assert!(world.nodes[b].engine.as_ref().unwrap().room(&room).unwrap().paused.is_empty());
 }
 
 /// Bytes count like entries.

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::crypto::TicketKeys;
-use parlor_core::engine::api::{Failure, Outcome, RoomStanding, Terms};
+use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding, Terms};
 use parlor_sim::{Carrier, World};
 use parlor_wire::control::{ControlBody, Join, Note, Role};
-use parlor_wire::frame::Refusal;
+use parlor_wire::frame::{ControlBatch, Frame, Refusal};
 use parlor_wire::ticket::TicketText;
 use parlor_wire::{EntryId, RoomId};
 
@@ -56,6 +56,56 @@ fn wound_23_an_expired_ticket_lets_nobody_in_whatever_the_joiners_clock_says() {
         world.settle();
         assert_eq!(world.members(room), [alice]);
     }
+}
+
+/// R9: whoever takes a join from the joiner looks at its ticket, also where nothing was proved and no owner is awake.
+#[test]
+fn wound_23_a_join_by_a_dead_ticket_is_refused_on_a_link_that_proves_nothing() {
+    let mut world = World::new(6);
+    let [alice, bob, carol, eve] = ["alice", "bob", "carol", "eve"].map(|nick| world.add_node(nick));
+    let first = world.start_room(alice, "room");
+    let room = first.room;
+    world.join(bob, &first.text, 20_000).unwrap().unwrap();
+    let made = |world: &mut World, lasts_ms: u64, uses: Option<u32>| {
+        let expires = world.wall_ms(alice) + lasts_ms;
+        let terms = Terms { expires, uses, role: Role::Member, approve: false };
+        world.invite_on(alice, room, Some(terms)).unwrap().unwrap()
+    };
+    let day = 24 * 3_600_000;
+    let closed = made(&mut world, day, None);
+    let spent = made(&mut world, day, Some(1));
+    let expired = made(&mut world, 600_000, None);
+    let open = made(&mut world, day, None);
+    world.rule(alice, Command::CloseTicket { room, ticket: closed.id });
+    world.settle();
+    world.put_to_sleep(alice);
+    let by_bob = world.ticket_naming(&spent.text, bob);
+    world.join(carol, &by_bob, 20_000).unwrap().unwrap();
+    world.pass(1_200_000);
+    world.make_puppet(eve);
+    let tries = [
+        (closed, Some(Refusal::TicketClosed)),
+        (spent, Some(Refusal::TicketSpent)),
+        (expired, Some(Refusal::TicketExpired)),
+        (open, None),
+    ];
+    for (ticket, why) in tries {
+        let keys = TicketKeys::from_seed(&TicketText::parse(&ticket.text).unwrap().seed);
+        let body = ControlBody::Join(Join { ticket: ticket.id, card: world.identity(eve).card(0, 1) });
+        let join = world.puppet_control(eve, (room, None), &[ticket.id], body, Some(&keys));
+        let link = world.puppet_opens(eve, bob, room, None);
+        let batch = ControlBatch { entries: vec![join.encode().into()], more: false };
+        world.puppet_says(eve, link, &Frame::ControlBatch(batch));
+        let heard = world.puppet_hears(eve, link);
+        let refused = heard.iter().find_map(|frame| match frame {
+            Frame::Refuse(why) => Some(*why),
+            _ => None,
+        });
+        assert_eq!(refused, why);
+        let held = world.held(bob, room).unwrap();
+        assert_eq!(held.dag.contains(&join.id), why.is_none(), "{why:?}");
+    }
+    assert!(reads(&mut world, bob, room, eve), "by the one that was open");
 }
 
 #[test]

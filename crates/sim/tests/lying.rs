@@ -5,11 +5,12 @@
 mod common;
 
 use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
-use parlor_core::crypto::TicketKeys;
+use parlor_core::crypto::{TicketKeys, seal_signal};
 use parlor_core::engine::api::Command;
-use parlor_wire::control::{Control, ControlBody};
+use parlor_wire::control::{Control, ControlBody, Role};
 use parlor_wire::data::body_hash;
 use parlor_wire::frame::{Ack, ChainTips, ControlWant, DataBatch, DataHeads, DataWant, Frame, Signal, Tip};
+use parlor_wire::ticket::TicketText;
 use parlor_wire::{EntryId, Salt, Signature, WIRE_VERSION, domain};
 
 #[test]
@@ -63,6 +64,31 @@ fn wound_18_a_proof_is_of_no_use_to_another() {
     stage.world.pass(100);
     assert!(!stage.world.puppet_is_linked(thief, link));
     stage.others_are_well(0);
+}
+
+/// Who has only a ticket's text is served as long as the ticket is open, and not a moment longer.
+#[test]
+fn wound_18_a_link_by_a_ticket_ends_with_the_ticket() {
+    let mut stage = Stage::new(76);
+    let reader = stage.world.add_node("reader");
+    stage.world.make_puppet(reader);
+    let room = stage.room;
+    let invited = stage.world.ticket(ALICE, room, Role::Member, false);
+    let keys = TicketKeys::from_seed(&TicketText::parse(&invited.text).unwrap().seed);
+    let link = stage.world.puppet_opens(reader, ALICE, room, Some(&keys));
+    stage.world.pass(100);
+    let heard = stage.world.puppet_hears(reader, link);
+    assert!(heard.iter().any(|frame| matches!(frame, Frame::DataHeads(_))), "served: {heard:?}");
+    stage.world.rule(ALICE, Command::CloseTicket { room, ticket: invited.id });
+    stage.world.say_surely(ALICE, room, "#1# without the reader");
+    stage.world.pass(1_000);
+    assert!(!stage.world.puppet_is_linked(reader, link));
+    let heard = stage.world.puppet_hears(reader, link);
+    assert!(
+        heard.iter().all(|frame| !matches!(frame, Frame::DataPush(_) | Frame::DataHeads(_))),
+        "{heard:?}"
+    );
+    stage.others_are_well(1);
 }
 
 #[test]
@@ -306,9 +332,12 @@ fn signals_of_others_names_and_floods_of_them_are_bounded() {
             ttl_s: 90,
             key: stage.key.0,
             salt: Salt(blake3_of("salt", session as usize)),
-            sealed: vec![0; 64].into(),
+            sealed: Vec::new().into(),
             signature: None,
         };
+        // A label and a program, as any session has them.
+        let said = [0xa2, 0, 0x61, b's', 1, 0x61, b'p'];
+        signal.sealed = seal_signal(&stage.key.1, &stage.room, &signal, &said).unwrap().into();
         let message = [&stage.room.0[..], &signal.signed_bytes()].concat();
         signal.signature = Some(stage.world.identity(MALLORY).sign(domain::SIGNAL_SIGNATURE, &message));
         signal
@@ -319,7 +348,7 @@ fn signals_of_others_names_and_floods_of_them_are_bounded() {
     }
     assert!(stage.world.puppet_is_linked(MALLORY, link));
     let sizes = stage.world.nodes[ALICE].engine.as_ref().unwrap().sizes();
-    assert!(sizes.signals <= 32, "{sizes:?}");
+    assert_eq!(sizes.signals, 32, "{sizes:?}");
     let frame = Frame::Signal(signal(BOB, 1, &stage));
     stage.world.puppet_says(MALLORY, link, &frame);
     assert!(stage.lost(link), "in Bob's name");

@@ -48,6 +48,20 @@ fn a_revoked_identity_leaves_every_room_and_is_known_as_such_by_all_who_were_in_
     assert!(is_revoked(&world, a, b), "it is remembered");
 }
 
+/// Also who heard of it from somebody else, and stops before anything else is written down.
+#[test]
+fn who_hears_of_a_revocation_from_others_remembers_it() {
+    let (mut world, _, [_, b, c], _) = three(4);
+    world.cut(b, c);
+    world.pass(1_000);
+    world.rule(b, Command::Revoke { abandon: false });
+    world.pass(5_000);
+    assert!(is_revoked(&world, c, b));
+    world.kill(c);
+    world.start(c);
+    assert!(is_revoked(&world, c, b));
+}
+
 /// Who has the key and a ticket comes in again: everybody sees who that is not, and an owner ends it.
 #[test]
 fn who_comes_in_by_a_revoked_identity_is_warned_of_until_an_owner_puts_it_out() {

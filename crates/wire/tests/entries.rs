@@ -205,6 +205,24 @@ fn w3_a_full_room_fits_into_its_entries() {
     let one_more = ControlBody::Rekey(rekey(&[&to[..], &[RecipientId([0; 32])]].concat(), 1));
     let entry = control(&alice, Place::new(start.room(), start.id, &after), one_more, T0);
     assert_eq!(Control::decode(&entry.encode()), Err(ControlError::Form("too many seals")));
+    let said = |body: ControlBody| {
+        let place = Place::new(start.room(), start.id, &[start.id]);
+        Control::decode(&control(&alice, place, body, T0).encode()).map(|_| ())
+    };
+    let wrapping = |count: usize| {
+        let mut rekey = rekey(&to[..1], 1);
+        rekey.wraps = vec![rekey.wraps[0].clone(); count];
+        said(ControlBody::Rekey(rekey))
+    };
+    assert_eq!(wrapping(limits::MAX_SEALS), Ok(()));
+    assert_eq!(wrapping(limits::MAX_SEALS + 1), Err(ControlError::Form("too many wraps")));
+    let granting = |count: usize| {
+        let mut ticket = common::ticket(&Signing::new(9), parlor_wire::control::Role::Reader);
+        ticket.grants = vec![Grant { key: KeyId([1; 32]), seals: Vec::new() }; count];
+        said(ControlBody::Ticket(ticket))
+    };
+    assert_eq!(granting(limits::MAX_SEALS), Ok(()));
+    assert_eq!(granting(limits::MAX_SEALS + 1), Err(ControlError::Form("too many grants")));
 
     let mut largest = samples::chain()[2].1.header.clone();
     (largest.seq, largest.time, largest.class) = (u64::MAX, u64::MAX, 255);

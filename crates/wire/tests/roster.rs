@@ -484,7 +484,14 @@ fn w7_nobody_else_can_freeze_a_room() {
     let elsewhere = changed(&room.write(&alice, start, &[start], note()), &alice, |header| {
         (header.kind, header.room) = (16, Some(RoomId([5; 32])));
     });
-    for (_, bytes) in [&by_stranger, &by_undone, &by_removed, &by_left, &unsigned, &elsewhere] {
+    let six = Signing::new(6);
+    let (first, second) = (joined_again(&mut room, &six), joined_again(&mut room, &six));
+    let by_a_later_membership = changed(&room.write(&six, second, &[first], note()), &six, newer);
+    let at_its_place = changed(&room.write(&six, second, &[second], note()), &six, newer);
+    assert_eq!(freezes(&room.dag, &room.roster(), &at_its_place.1), Freeze::Room);
+    let nobodys =
+        [&by_stranger, &by_undone, &by_removed, &by_left, &unsigned, &elsewhere, &by_a_later_membership];
+    for (_, bytes) in nobodys {
         assert_eq!(freezes(&room.dag, &room.roster(), bytes), Freeze::Ignored);
     }
     // A reader reads, whatever it has been told of by then.

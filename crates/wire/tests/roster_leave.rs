@@ -10,6 +10,7 @@ use common::room::{Room, bob, carol, dave};
 use common::{close, cut, leave, note, own, remove, role, ticket, want};
 use parlor_wire::EntryId;
 use parlor_wire::control::{ControlBody, Cut, Role};
+use parlor_wire::data::{CLASS_CONTENT, CLASS_RECEIPT};
 use parlor_wire::roster::Extent;
 
 /// What a chain keeps that is cut to these.
@@ -46,6 +47,10 @@ fn r8_a_member_made_reader_keeps_what_was_held_and_writes_receipts() {
     assert_eq!(roster.memberships[&joined].role, Role::Reader);
     let chain = &roster.chains[&joined];
     assert_eq!((&chain.content, &chain.receipts), (&upto(&held), &Extent::All));
+    assert_eq!(chain.extent(CLASS_RECEIPT), &Extent::All);
+    for class in [CLASS_CONTENT, 2, 255] {
+        assert_eq!(chain.extent(class), &upto(&held), "what a later Parlor knows is content to this one");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::mutants::list;
 use crate::{Result, complain, say, workspace};
 
 /// One thing that is not as it should be.
@@ -48,6 +49,7 @@ pub fn run() -> Result<bool> {
         check_file(file, &mut findings);
     }
     check_tree(&files, &mut findings);
+    check_mutants(&files, &mut findings)?;
     check_graph(&files, &mut findings)?;
 
     findings.sort();
@@ -114,6 +116,22 @@ fn check_tree(files: &[SourceFile], findings: &mut Vec<Finding>) {
             findings.extend(attacks::cited(path, text, &functions));
         }
     }
+}
+
+/// Every mutant still applies: what it replaces is where it says, once.
+fn check_mutants(files: &[SourceFile], findings: &mut Vec<Finding>) -> Result<()> {
+    let text_of = |path: &str| files.iter().find(|file| file.path == path).map(|file| file.text.as_str());
+    let text = text_of(list::LIST).ok_or(format!("there is no {}", list::LIST))?;
+    for (title, why) in list::stale(&list::parse(text)?, &text_of) {
+        let name = title.split(' ').next_back().unwrap_or_default();
+        findings.push(Finding::new(
+            list::LIST,
+            line_of(text, &format!("\"{name}\"")),
+            format!("the mutant {title} does not apply: {why}"),
+            "break the same rule where it is kept now, and see it caught: `cargo xtask mutants NAME`",
+        ));
+    }
+    Ok(())
 }
 
 /// The checks that ask cargo for the dependency graph.
