@@ -14,6 +14,18 @@ fn sides(lan: &Lan) -> (Side, Side) {
     (alice, bob)
 }
 
+/// Alice, Bob and Carol on a machine each, in one room.
+fn three_sides(lan: &Lan) -> [Side; 3] {
+    let mut sides = ["alice", "bob", "carol"].map(Side::new);
+    for (index, side) in sides.iter_mut().enumerate() {
+        side.parlor.set_host(lan.host(index));
+    }
+    let ticket = sides[0].start("payments");
+    sides[1].join(&ticket);
+    sides[2].join(&ticket);
+    sides
+}
+
 fn order(side: &Side) -> Vec<(String, String)> {
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     side.log().iter().map(|message| (text(&message["id"]), text(&message["text"]))).collect()
@@ -87,14 +99,7 @@ fn wound_43_everything_local_works_at_once_with_no_network_at_all() {
 #[test]
 fn wound_08_what_one_missed_comes_from_anyone_who_has_it() {
     let lan = Lan::switched(&["alice", "bob", "carol"]).unwrap();
-    let mut sides = [Side::new("alice"), Side::new("bob"), Side::new("carol")];
-    for (index, side) in sides.iter_mut().enumerate() {
-        side.parlor.set_host(lan.host(index));
-    }
-    let [alice, bob, carol] = sides;
-    let ticket = alice.start("payments");
-    bob.join(&ticket);
-    carol.join(&ticket);
+    let [alice, bob, carol] = three_sides(&lan);
     carol.send("carol is here");
     bob.await_text("carol is here");
     alice.await_text("carol is here");
@@ -113,14 +118,7 @@ fn wound_08_what_one_missed_comes_from_anyone_who_has_it() {
 #[test]
 fn who_is_put_out_while_the_net_is_cut_is_out_for_all_once_it_heals_and_reads_nothing_after() {
     let lan = Lan::switched(&["alice", "bob", "carol"]).unwrap();
-    let mut sides = [Side::new("alice"), Side::new("bob"), Side::new("carol")];
-    for (index, side) in sides.iter_mut().enumerate() {
-        side.parlor.set_host(lan.host(index));
-    }
-    let [alice, bob, carol] = sides;
-    let ticket = alice.start("payments");
-    bob.join(&ticket);
-    carol.join(&ticket);
+    let [alice, bob, carol] = three_sides(&lan);
     carol.send("all three are here");
     alice.await_text("all three are here");
     bob.await_text("all three are here");
