@@ -1,5 +1,6 @@
 //! What people and their agents do, in one line each: rooms, tickets, messages. Must not look inside an engine.
 
+use parlor_core::crypto::TicketKeys;
 use parlor_core::engine::api::{
     Author, Command, Failure, Invited, MessageView, Outcome, Priority, Send, Sent, Terms,
 };
@@ -16,15 +17,19 @@ pub const TICKET_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 pub fn three(seed: u64) -> (World, RoomId, [usize; 3], String) {
     let mut world = World::new(seed);
     let nodes = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(nodes[0], "room");
-    for node in &nodes[1..] {
-        match world.join(*node, &invited.text, 20_000) {
-            Some(Ok(_)) => {}
-            other => world.fail(&format!("join: {other:?}")),
-        }
-    }
-    world.settle();
+    let invited = world.start_room_with(nodes[0], &nodes[1..]);
     (world, invited.room, nodes, invited.text)
+}
+
+/// The keys that a ticket's text gives to whoever has it.
+///
+/// # Panics
+/// The text is not a ticket's.
+pub fn ticket_keys(text: &str) -> TicketKeys {
+    match TicketText::parse(text) {
+        Ok(ticket) => TicketKeys::from_seed(&ticket.seed),
+        Err(error) => panic!("{error}: {text}"),
+    }
 }
 
 impl World {
@@ -45,6 +50,19 @@ impl World {
             Some(Ok(Outcome::Started { invited: Some(invited), .. })) => invited,
             other => self.fail(&format!("start: {other:?}")),
         }
+    }
+
+    /// Starts a room that the others have joined, at rest; and the ticket they came by.
+    pub fn start_room_with(&mut self, node: usize, others: &[usize]) -> Invited {
+        let invited = self.start_room(node, "room");
+        for other in others {
+            match self.join(*other, &invited.text, 20_000) {
+                Some(Ok(_)) => {}
+                failed => self.fail(&format!("join: {failed:?}")),
+            }
+        }
+        self.settle();
+        invited
     }
 
     /// Starts a room that stays on its node.

@@ -2,12 +2,11 @@
 //! hides, shows what is old and goes back, beside an honest one. What an honest one tells mends all of it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use parlor_core::crypto::TicketKeys;
 use parlor_core::engine::api::Command;
+use parlor_sim::act::ticket_keys;
 use parlor_sim::{Carrier, World, Writing};
 use parlor_wire::control::{ControlBody, Note, Remove, Role, SetRole};
 use parlor_wire::roster::Dag;
-use parlor_wire::ticket::TicketText;
 use parlor_wire::{Control, Data, EntryId, RoomId};
 
 const ALICE: usize = 0;
@@ -22,16 +21,8 @@ fn four(seed: u64) -> (World, RoomId, String) {
     for nick in ["alice", "bob", "carol", "mallory"] {
         world.add_node(nick);
     }
-    let invited = world.start_room(ALICE, "room");
-    for node in [BOB, CAROL, MALLORY] {
-        world.join(node, &invited.text, 20_000).unwrap().unwrap();
-    }
-    world.settle();
+    let invited = world.start_room_with(ALICE, &[BOB, CAROL, MALLORY]);
     (world, invited.room, invited.text)
-}
-
-fn keys_of(text: &str) -> TicketKeys {
-    TicketKeys::from_seed(&TicketText::parse(text).unwrap().seed)
 }
 
 fn part(world: &mut World, pairs: &[(usize, usize)]) {
@@ -54,7 +45,7 @@ fn membership(world: &mut World, room: RoomId, whom: usize) -> EntryId {
 #[test]
 fn scenario_7_a_carrier_that_withholds_a_removal_puts_it_off_and_no_more() {
     let (mut world, room, text) = four(700);
-    let ticket = keys_of(&text);
+    let ticket = ticket_keys(&text);
     world.say_surely(BOB, room, "known to all");
     world.settle();
     world.make_puppet(MALLORY);
@@ -91,7 +82,7 @@ fn scenario_7_a_carrier_that_withholds_a_removal_puts_it_off_and_no_more() {
 #[test]
 fn scenario_7_hidden_tails_show_when_anybody_else_mentions_them() {
     let (mut world, room, text) = four(701);
-    let ticket = keys_of(&text);
+    let ticket = ticket_keys(&text);
     world.make_puppet(MALLORY);
     part(&mut world, &[(CAROL, ALICE), (CAROL, BOB)]);
     for n in 0..5 {
@@ -116,7 +107,7 @@ fn scenario_7_hidden_tails_show_when_anybody_else_mentions_them() {
 #[test]
 fn scenario_7_a_carrier_that_goes_back_takes_nothing_back() {
     let (mut world, room, text) = four(702);
-    let ticket = keys_of(&text);
+    let ticket = ticket_keys(&text);
     world.make_puppet(MALLORY);
     let first = Carrier::of(&mut world, MALLORY, ALICE, room);
     part(&mut world, &[(CAROL, ALICE), (CAROL, BOB)]);
@@ -189,7 +180,7 @@ fn scenario_7_a_carrier_that_shows_old_cards_keeps_nobody_from_reading() {
 fn scenario_6_two_branches_of_data_told_to_two_nodes_come_to_all() {
     for (seed, left, right) in [(600, 1, 1), (601, 300, 300), (602, 1, 300), (603, 40, 2)] {
         let (mut world, room, text) = four(seed);
-        let ticket = keys_of(&text);
+        let ticket = ticket_keys(&text);
         world.say_surely(MALLORY, room, "#0# the last true word");
         world.settle();
         let held = world.held(MALLORY, room).unwrap();
@@ -224,7 +215,7 @@ fn scenario_6_two_branches_of_data_told_to_two_nodes_come_to_all() {
 fn scenario_6_an_owner_who_tells_two_nodes_two_things_is_heard_by_all_alike() {
     for (seed, left, right) in [(610, 0, 0), (611, 0, 40), (612, 300, 3)] {
         let (mut world, room, text) = four(seed);
-        let ticket = keys_of(&text);
+        let ticket = ticket_keys(&text);
         let mallory = world.nodes[MALLORY].peer;
         world.rule(ALICE, Command::SetRole { room, peer: mallory, role: Role::Owner });
         world.say_surely(CAROL, room, "#0#");

@@ -10,9 +10,7 @@ use parlor_wire::RoomId;
 fn two() -> (World, RoomId, Session) {
     let mut world = World::new(11);
     let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
-    let invited = world.start_room(alice, "room");
-    world.join(bob, &invited.text, 5_000).unwrap().unwrap();
-    world.settle();
+    let invited = world.start_room_with(alice, &[bob]);
     let mut session = Session::new(&world, alice, "s1", invited.room);
     assert!(session.drain(&mut world).is_empty());
     (world, invited.room, session)

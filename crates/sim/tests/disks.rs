@@ -3,19 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::engine::api::{Command, Outcome};
+use parlor_sim::act::three;
 use parlor_sim::{Trouble, World};
 use parlor_wire::RoomId;
-
-fn three(seed: u64) -> (World, RoomId) {
-    let mut world = World::new(seed);
-    let nodes = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(nodes[0], "room");
-    for node in &nodes[1..] {
-        world.join(*node, &invited.text, 5_000).unwrap().unwrap();
-    }
-    world.settle();
-    (world, invited.room)
-}
 
 fn all_texts(world: &mut World, room: RoomId, count: usize) {
     world.settle();
@@ -28,7 +18,7 @@ fn all_texts(world: &mut World, room: RoomId, count: usize) {
 #[test]
 fn wound_05_an_old_backup_silences_nobody_and_repeats_no_key_and_salt() {
     for same in [false, true] {
-        let (mut world, room) = three(31);
+        let (mut world, room, ..) = three(31);
         world.same_seed = same.then_some([9; 32]);
         world.kill(1);
         world.pass(5_000);
@@ -59,7 +49,7 @@ fn wound_05_an_old_backup_silences_nobody_and_repeats_no_key_and_salt() {
 
 #[test]
 fn a_copied_machine_silences_nobody_and_repeats_no_key_and_salt() {
-    let (mut world, room) = three(32);
+    let (mut world, room, ..) = three(32);
     world.same_seed = Some([3; 32]);
     world.say_surely(1, room, "#0# before");
     world.settle();
@@ -105,7 +95,7 @@ fn wound_05_a_process_that_dies_at_every_step_loses_nothing_it_acknowledged() {
             },
         ),
     ] {
-        let (mut world, room) = three(seed);
+        let (mut world, room, ..) = three(seed);
         world.trouble = trouble;
         let mut pending: Vec<(usize, String)> = (0..40).map(|n| (n % 3, format!("#{n}# persist"))).collect();
         for _ in 0..400 {
@@ -125,7 +115,7 @@ fn wound_05_a_process_that_dies_at_every_step_loses_nothing_it_acknowledged() {
 
 #[test]
 fn wound_06_a_retried_send_is_one_message_even_when_retried_at_once_and_after_a_crash() {
-    let (mut world, room) = three(37);
+    let (mut world, room, ..) = three(37);
     let command = world.sending(room, "#0# once", "the request", None);
     let requests = [0; 3].map(|_| world.tell(0, command.clone()));
     world.pass(1_000);
@@ -149,7 +139,7 @@ fn wound_06_a_retried_send_is_one_message_even_when_retried_at_once_and_after_a_
 
 #[test]
 fn wound_06_reached_counts_those_who_have_it_on_disk_and_nobody_else() {
-    let (mut world, room) = three(38);
+    let (mut world, room, ..) = three(38);
     let mut command = world.sending(room, "#0# to all", "r0", None);
     let wait = |command: &mut Command, ms| {
         if let Command::Send(send) = command {
@@ -176,7 +166,7 @@ fn wound_06_reached_counts_those_who_have_it_on_disk_and_nobody_else() {
 
 #[test]
 fn wound_07_a_text_over_the_limit_is_refused_at_send_and_the_longest_one_travels() {
-    let (mut world, room) = three(39);
+    let (mut world, room, ..) = three(39);
     let limit = parlor_wire::limits::MAX_TEXT_BYTES;
     let over = world.say(0, room, &"x".repeat(limit + 1)).unwrap();
     assert!(matches!(over, Err(parlor_core::engine::api::Failure::TooLong(..))), "{over:?}");
@@ -191,10 +181,8 @@ fn wound_07_a_text_over_the_limit_is_refused_at_send_and_the_longest_one_travels
 fn a_key_that_came_just_before_a_crash_opens_what_waited_after_it() {
     let mut world = World::new(40);
     let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
-    let invited = world.start_room(alice, "room");
+    let invited = world.start_room_with(alice, &[bob]);
     let room = invited.room;
-    world.join(bob, &invited.text, 5_000).unwrap().unwrap();
-    world.settle();
     world.close_ticket(alice, room, invited.id).unwrap().unwrap();
     for n in 0..3 {
         world.say_surely(alice, room, &format!("#{n}# under a key the ticket does not know"));

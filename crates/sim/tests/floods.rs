@@ -143,24 +143,10 @@ fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobod
 fn a_direct_room_takes_1024_control_entries_of_the_other_and_no_more() {
     let mut stage = Stage::new(903);
     let (alice, mallory) = (stage.world.nodes[ALICE].peer, stage.world.nodes[MALLORY].peer);
-    let identity = stage.world.identity(MALLORY);
-    let card = identity.card(0, 0);
+    let card = stage.world.identity(MALLORY).card(0, 0);
     let body = ControlBody::Direct(Direct { other: alice, card, known: Vec::new() });
     let room = direct_room(&alice, &mallory).unwrap();
-    let header = ControlHeader {
-        v: WIRE_VERSION,
-        rules: RULES,
-        suite: SUITE,
-        room: Some(room),
-        author: mallory,
-        membership: None,
-        kind: body.kind(),
-        after: Vec::new(),
-        time: 0,
-        body: body.bytes().into(),
-    };
-    let signature = identity.sign(domain::CONTROL_SIGNATURE, &header.bytes());
-    let opening = Control::new(header, body, signature, None);
+    let opening = stage.world.puppet_control(MALLORY, (room, None), &[], body, None);
     (stage.room, stage.membership) = (room, opening.id);
     let flood = stage.control_after(vec![opening.id], notes(1_500));
     let link = stage.world.puppet_opens(MALLORY, ALICE, room, None);
@@ -252,10 +238,8 @@ fn what_a_new_owner_wrote_is_taken_from_it_however_much_it_is() {
 fn who_has_written_all_its_control_entries_talks_on_and_may_leave() {
     let mut world = World::new(904);
     let [a, b] = ["alice", "bob"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(a, "room");
+    let invited = world.start_room_with(a, &[b]);
     let room = invited.room;
-    world.join(b, &invited.text, 20_000).unwrap().unwrap();
-    world.settle();
     let mut written = 0;
     let ended = loop {
         match world.ask(b, Command::Rekey { room }) {

@@ -1,12 +1,11 @@
 //! Coming in: by tickets that are open, expired, closed, or made by somebody who is off; coming back after a loss.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use parlor_core::crypto::TicketKeys;
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding, Terms};
+use parlor_sim::act::ticket_keys;
 use parlor_sim::{Carrier, World};
 use parlor_wire::control::{ControlBody, Join, Note, Role};
 use parlor_wire::frame::{ControlBatch, Frame, Refusal};
-use parlor_wire::ticket::TicketText;
 use parlor_wire::{EntryId, RoomId};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -90,7 +89,7 @@ fn wound_23_a_join_by_a_dead_ticket_is_refused_on_a_link_that_proves_nothing() {
         (open, None),
     ];
     for (ticket, why) in tries {
-        let keys = TicketKeys::from_seed(&TicketText::parse(&ticket.text).unwrap().seed);
+        let keys = ticket_keys(&ticket.text);
         let body = ControlBody::Join(Join { ticket: ticket.id, card: world.identity(eve).card(0, 1) });
         let join = world.puppet_control(eve, (room, None), &[ticket.id], body, Some(&keys));
         let link = world.puppet_opens(eve, bob, room, None);
@@ -154,9 +153,7 @@ fn wound_23_a_closed_ticket_lets_nobody_in_and_says_so() {
 fn a_join_undone_by_a_close_is_told_and_another_ticket_helps() {
     let mut world = World::new(5);
     let (alice, bob, carol) = (world.add_node("alice"), world.add_node("bob"), world.add_node("carol"));
-    let invited = world.start_room(alice, "room");
-    world.join(bob, &invited.text, 5_000).unwrap().unwrap();
-    world.settle();
+    let invited = world.start_room_with(alice, &[bob]);
     let before = world.nodes[bob].store.clone();
     // Carol comes in by Bob alone, and Bob's disk forgets it.
     world.cut(alice, carol);
@@ -270,7 +267,7 @@ fn scenario_4_one_use_two_joins_in_a_partition_a_close_and_a_backdated_third() {
             [true, false, false],
             "{seed}: the close had seen the one and not the other"
         );
-        let keys = TicketKeys::from_seed(&TicketText::parse(&once.text).unwrap().seed);
+        let keys = ticket_keys(&once.text);
         world.make_puppet(eve);
         let body = ControlBody::Join(Join { ticket: once.id, card: world.identity(eve).card(0, 1) });
         let join = world.puppet_control(eve, (room, None), &[once.id], body, Some(&keys));

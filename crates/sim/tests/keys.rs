@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use parlor_core::engine::api::{Command, RoomStanding};
 use parlor_core::keys;
-use parlor_sim::act::three;
+use parlor_sim::act::{three, ticket_keys};
 use parlor_sim::check::Held;
 use parlor_sim::dice::Dice;
 use parlor_sim::{Session, World};
@@ -152,8 +152,7 @@ fn what_is_sealed_after_a_close_does_not_open_to_the_ticket() {
     world.say_surely(alice, room, "#0# after the close");
     world.settle();
     let held = world.held(bob, room).unwrap();
-    let ticket = parlor_wire::ticket::TicketText::parse(&first.text).unwrap();
-    let keys = parlor_core::crypto::TicketKeys::from_seed(&ticket.seed);
+    let keys = ticket_keys(&first.text);
     let to = parlor_wire::control::ticket_recipient(&keys.signing_key(), &keys.sealing_key);
     let opener = parlor_core::keys::Opener { to, secret: &keys.sealing_secret };
     let mut ring = parlor_core::keys::KeyRing::default();
@@ -205,9 +204,7 @@ fn an_unknown_control_kind_freezes_the_room_and_loses_nothing() {
     };
     // Somebody who is no member, and a member in another's name.
     let mallory = world.add_node("m");
-    let keys = parlor_core::crypto::TicketKeys::from_seed(
-        &parlor_wire::ticket::TicketText::parse(&first.text).unwrap().seed,
-    );
+    let keys = ticket_keys(&first.text);
     let by_stranger = unknown(mallory, bob, &world);
     let by_member = unknown(carol, carol, &world);
     world.make_puppet(mallory);

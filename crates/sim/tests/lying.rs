@@ -7,10 +7,10 @@ mod common;
 use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
 use parlor_core::crypto::{TicketKeys, seal_signal};
 use parlor_core::engine::api::Command;
+use parlor_sim::act::ticket_keys;
 use parlor_wire::control::{Control, ControlBody, Role};
 use parlor_wire::data::body_hash;
 use parlor_wire::frame::{Ack, ChainTips, ControlWant, DataBatch, DataHeads, DataWant, Frame, Signal, Tip};
-use parlor_wire::ticket::TicketText;
 use parlor_wire::{EntryId, Salt, Signature, WIRE_VERSION, domain};
 
 #[test]
@@ -74,7 +74,7 @@ fn wound_18_a_link_by_a_ticket_ends_with_the_ticket() {
     stage.world.make_puppet(reader);
     let room = stage.room;
     let invited = stage.world.ticket(ALICE, room, Role::Member, false);
-    let keys = TicketKeys::from_seed(&TicketText::parse(&invited.text).unwrap().seed);
+    let keys = ticket_keys(&invited.text);
     let link = stage.world.puppet_opens(reader, ALICE, room, Some(&keys));
     stage.world.pass(100);
     let heard = stage.world.puppet_hears(reader, link);

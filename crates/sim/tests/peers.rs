@@ -26,21 +26,11 @@ fn call(world: &mut World, node: usize, peer: PeerId, name: Option<&str>) -> Res
     world.ask(node, Command::SetPetname { peer, name: name.map(str::to_owned) }).unwrap()
 }
 
-/// A room of one, which the others have joined.
-fn room_of(world: &mut World, starter: usize, others: &[usize]) -> RoomId {
-    let invited = world.start_room(starter, "room");
-    for other in others {
-        world.join(*other, &invited.text, 5_000).unwrap().unwrap();
-    }
-    world.settle();
-    invited.room
-}
-
 #[test]
 fn a_petname_is_what_a_peer_is_called_in_people_and_messages_until_it_is_taken_away() {
     let mut world = World::new(1);
     let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
-    let room = room_of(&mut world, alice, &[bob]);
+    let room = world.start_room_with(alice, &[bob]).room;
     let bob_id = peer(&world, bob);
     call(&mut world, alice, bob_id, Some("  robert  of ops ")).unwrap();
     assert_eq!(shown(&world, alice, room, bob_id), "robert-of-ops");
@@ -59,8 +49,8 @@ fn a_petname_is_what_a_peer_is_called_in_people_and_messages_until_it_is_taken_a
 fn wound_20_who_takes_the_name_of_a_named_peer_is_shown_apart_and_warned_of_even_in_another_room() {
     let mut world = World::new(2);
     let (alice, bob, mallory) = (world.add_node("alice"), world.add_node("bob"), world.add_node("mallory"));
-    let first = room_of(&mut world, alice, &[bob]);
-    let second = room_of(&mut world, alice, &[mallory]);
+    let first = world.start_room_with(alice, &[bob]).room;
+    let second = world.start_room_with(alice, &[mallory]).room;
     let (bob_id, mallory_id) = (peer(&world, bob), peer(&world, mallory));
     call(&mut world, alice, bob_id, Some("bob")).unwrap();
     world.ask(mallory, Command::SetNick("B\u{43e}b".into())).unwrap().unwrap();
@@ -86,7 +76,7 @@ fn wound_20_who_takes_the_name_of_a_named_peer_is_shown_apart_and_warned_of_even
 fn a_petname_names_one_peer_and_who_has_it_is_said() {
     let mut world = World::new(3);
     let (alice, bob, carol) = (world.add_node("alice"), world.add_node("bob"), world.add_node("carol"));
-    let room = room_of(&mut world, alice, &[bob, carol]);
+    let room = world.start_room_with(alice, &[bob, carol]).room;
     let (own, bob_id, carol_id) = (peer(&world, alice), peer(&world, bob), peer(&world, carol));
     call(&mut world, alice, bob_id, Some("bob")).unwrap();
     for twin in ["bob", "B0B", "b\u{43e}b"] {
@@ -106,8 +96,8 @@ fn a_petname_names_one_peer_and_who_has_it_is_said() {
 fn every_peer_is_listed_once_with_its_rooms_and_whether_it_is_verified() {
     let mut world = World::new(4);
     let (alice, bob, carol) = (world.add_node("alice"), world.add_node("bob"), world.add_node("carol"));
-    let both = room_of(&mut world, alice, &[bob, carol]);
-    let bobs = room_of(&mut world, alice, &[bob]);
+    let both = world.start_room_with(alice, &[bob, carol]).room;
+    let bobs = world.start_room_with(alice, &[bob]).room;
     let (own, bob_id, carol_id) = (peer(&world, alice), peer(&world, bob), peer(&world, carol));
     let verify = |world: &mut World, peer| world.ask(alice, Command::SetVerified { peer }).unwrap();
     verify(&mut world, bob_id).unwrap();

@@ -2,20 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::engine::api::{Command, Presence};
+use parlor_sim::act::three;
 use parlor_sim::dice::Dice;
 use parlor_sim::{Faults, Session, Trouble, World};
 use parlor_wire::{RoomId, Salt};
-
-fn three(seed: u64) -> (World, RoomId) {
-    let mut world = World::new(seed);
-    let nodes = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
-    let invited = world.start_room(nodes[0], "room");
-    for node in &nodes[1..] {
-        world.join(*node, &invited.text, 5_000).unwrap().unwrap();
-    }
-    world.settle();
-    (world, invited.room)
-}
 
 fn say(world: &mut World, node: usize, room: RoomId, from: usize, count: usize) {
     for n in from..from + count {
@@ -25,7 +15,7 @@ fn say(world: &mut World, node: usize, room: RoomId, from: usize, count: usize) 
 
 #[test]
 fn wound_08_gaps_are_filled_both_ways_after_a_partition_and_a_restart() {
-    let (mut world, room) = three(41);
+    let (mut world, room, ..) = three(41);
     world.cut(0, 1);
     world.cut(0, 2);
     say(&mut world, 0, room, 0, 700);
@@ -41,7 +31,7 @@ fn wound_08_gaps_are_filled_both_ways_after_a_partition_and_a_restart() {
 
 #[test]
 fn wound_03_a_message_reaches_all_through_one_who_knows_both() {
-    let (mut world, room) = three(42);
+    let (mut world, room, ..) = three(42);
     world.cut(0, 2);
     world.pass(60_000);
     world.say_surely(0, room, "#0# to Carol by Bob");
@@ -53,7 +43,7 @@ fn wound_03_a_message_reaches_all_through_one_who_knows_both() {
 
 #[test]
 fn wound_03_what_was_said_while_somebody_was_away_waits_for_them() {
-    let (mut world, room) = three(43);
+    let (mut world, room, ..) = three(43);
     let mut session = Session::new(&world, 2, "s", room);
     session.drain(&mut world);
     world.put_to_sleep(2);
@@ -68,7 +58,7 @@ fn wound_03_what_was_said_while_somebody_was_away_waits_for_them() {
 
 #[test]
 fn wound_16_a_link_that_died_without_a_word_is_replaced_and_nothing_is_missed() {
-    let (mut world, room) = three(44);
+    let (mut world, room, ..) = three(44);
     world.pass(8 * 3_600_000);
     // The ends notice only after a long time; everything sent meanwhile vanishes.
     world.faults = Faults { unnoticed_ms: 20_000, ..Faults::NONE };
@@ -83,7 +73,7 @@ fn wound_16_a_link_that_died_without_a_word_is_replaced_and_nothing_is_missed() 
 
 #[test]
 fn wound_16_a_peer_that_takes_pushes_and_never_acknowledges_is_let_go() {
-    let (mut world, room) = three(45);
+    let (mut world, room, ..) = three(45);
     world.cut(1, 2);
     world.cut(0, 2);
     world.pass(10_000);
@@ -99,7 +89,7 @@ fn wound_16_a_peer_that_takes_pushes_and_never_acknowledges_is_let_go() {
 #[test]
 fn wound_22_both_dial_at_once_and_one_link_stays() {
     for seed in 0..20 {
-        let (mut world, room) = three(500 + seed);
+        let (mut world, room, ..) = three(500 + seed);
         for cable in 0..world.net.cables.len() {
             world.kill_cable(cable);
         }
@@ -123,7 +113,7 @@ fn forks_up_to_eight_tips_sync_both_ways() {
         (49, vec![1, 1, 1, 1, 1, 1, 1, 1]),
         (50, vec![5, 400, 5, 300, 5, 1, 2, 260]),
     ] {
-        let (mut world, room) = three(seed);
+        let (mut world, room, ..) = three(seed);
         say(&mut world, 1, room, 0, 400);
         world.settle();
         let backup = world.nodes[1].store.clone();
@@ -230,7 +220,7 @@ fn the_same_order_everywhere_whatever_the_clocks_say() {
 
 #[test]
 fn presence_comes_by_others_ends_and_survives_a_restart_of_its_node() {
-    let (mut world, room) = three(53);
+    let (mut world, room, ..) = three(53);
     world.cut(0, 2);
     world.pass(30_000);
     let announce = |world: &mut World, on: bool| {
@@ -264,7 +254,7 @@ fn presence_comes_by_others_ends_and_survives_a_restart_of_its_node() {
 
 #[test]
 fn nothing_is_sent_at_rest() {
-    let (mut world, room) = three(54);
+    let (mut world, room, ..) = three(54);
     say(&mut world, 0, room, 0, 10);
     world.settle();
     let before = world.frames;

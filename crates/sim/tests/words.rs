@@ -8,18 +8,13 @@ use parlor_core::identity::Identity;
 use parlor_core::keys::{KeyRing, Opener};
 use parlor_core::persist::Table;
 use parlor_sim::World;
-use parlor_sim::act::three;
+use parlor_sim::act::{three, ticket_keys};
 use parlor_store::Store;
 use parlor_wire::control::{ControlBody, ControlHeader, Join, Request, Role, ticket_recipient};
 use parlor_wire::frame::{ControlBatch, Frame};
 use parlor_wire::roster::{Insert, Roster};
-use parlor_wire::ticket::TicketText;
 use parlor_wire::{Control, EntryId, KeyId, PeerId, RULES, RoomId, SUITE, Salt, WIRE_VERSION, domain};
 use zeroize::Zeroizing;
-
-fn keys_of(text: &str) -> TicketKeys {
-    TicketKeys::from_seed(&TicketText::parse(text).unwrap().seed)
-}
 
 /// The keys that open with these secrets to whoever has every control entry that a node has.
 fn opened(world: &mut World, node: usize, room: RoomId, openers: &[Opener<'_>], known: KeyRing) -> KeyRing {
@@ -61,7 +56,7 @@ fn the_removed_opens_nothing_said_after_with_every_secret_and_every_entry_in_han
     for (id, key) in his.keys {
         known.restore(id, key);
     }
-    let ticket = keys_of(&text);
+    let ticket = ticket_keys(&text);
     let cards = world.held(a, room).unwrap().roster.cards;
     let mut openers: Vec<Opener<'_>> = cards
         .iter()
@@ -101,7 +96,7 @@ fn an_open_tickets_text_reads_without_joining_and_one_that_asks_for_approval_doe
     world.settle();
     let used = keys_used(&mut world, a, room);
     for (text, reads) in [(&text, true), (&asks.text, false)] {
-        let keys = keys_of(text);
+        let keys = ticket_keys(text);
         let ring = opened(&mut world, a, room, &[by_ticket(&keys)], KeyRing::default());
         assert_eq!(ring.get(used.last().unwrap()).is_some(), reads);
     }
@@ -137,7 +132,7 @@ fn wound_23_backdated_joins_with_ground_ids_bring_nobody_back() {
     world.remove(a, room, b);
     world.settle();
     let held = world.held(a, room).unwrap();
-    let keys = keys_of(&text);
+    let keys = ticket_keys(&text);
     let (ticket, _) = held.roster.ticket_by_key(&keys.signing_key()).unwrap();
     let bob = world.identity(b);
     let mut joins: Vec<Control> = (0..64)
@@ -197,7 +192,7 @@ fn wound_23_a_flood_of_requests_is_bounded() {
     let asks = world.ticket(a, room, Role::Member, true);
     world.settle();
     world.make_puppet(m);
-    let keys = keys_of(&asks.text);
+    let keys = ticket_keys(&asks.text);
     let link = world.puppet_opens(m, a, room, Some(&keys));
     for n in 0..100 {
         let who = Identity::new(&[n; 32], Zeroizing::new([n; 32]));
@@ -228,7 +223,7 @@ fn wound_28_no_word_name_or_label_crosses_in_clear() {
     world.join(b, &invited.text, 20_000).unwrap().unwrap();
     world.settle();
     world.make_puppet(m);
-    let link = world.puppet_opens(m, a, room, Some(&keys_of(&invited.text)));
+    let link = world.puppet_opens(m, a, room, Some(&ticket_keys(&invited.text)));
     let presence = Presence {
         label: "labelword".into(),
         program: "programword".into(),
