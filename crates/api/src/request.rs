@@ -42,6 +42,14 @@ pub enum Request {
     Here,
     /// Ends the node; answered when nothing is left to lose. → `Reply::Done`
     Stop,
+    /// Ends the node and goes on as what lies where it was started from, with the settings as they are then; answered when
+    /// nothing is left to lose. → `Reply::Done`
+    Restart,
+    /// Whether the caller may change how the node runs, which a command does by itself; an agent may not. → `Reply::Done`
+    MayConfigure {
+        /// What was typed, for whoever is asked to type it instead.
+        command: String,
+    },
     /// Starts a room and makes its first ticket. → `Reply::Started`
     Start {
         /// Its name; absent: the directory's.
@@ -331,10 +339,12 @@ impl Request {
             | Self::IdentityRevoke { .. }
             | Self::Commit { .. }
             | Self::Hook { .. }
+            | Self::Restart
             | Self::Stop => false,
             // What was leased to a connection that broke is given again.
             Self::Check { .. } => true,
             Self::Status
+            | Self::MayConfigure { .. }
             | Self::Here
             | Self::Join { .. }
             | Self::Send { .. }

@@ -21,6 +21,7 @@ use parlor_api::{ApiError, Event, Reply, Request};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
+use crate::life::Ending;
 use crate::node::Node;
 
 /// Waiting for others longer than this is the caller's business, in milliseconds.
@@ -53,7 +54,9 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
     match request {
         Request::Status => here::status(asked).await,
         Request::Here => here::here(asked).await,
-        Request::Stop => here::stop(asked).await,
+        Request::Stop => here::end(asked, Ending::Stop).await,
+        Request::Restart => here::restart(asked).await,
+        Request::MayConfigure { command } => here::may_configure(asked, &command),
         Request::Nick { set } => here::nick(asked, set).await,
         Request::Identity => here::identity(asked).await,
         Request::IdentityRevoke { abandon } => here::revoke(asked, abandon).await,
