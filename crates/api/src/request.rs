@@ -64,6 +64,9 @@ pub enum Request {
         /// It never leaves this machine, and nobody can be invited to it.
         #[serde(default)]
         local: bool,
+        /// It never leaves the local network.
+        #[serde(default)]
+        lan: bool,
     },
     /// Joins by a ticket, now or when somebody is reached. → `Reply::Joined`
     Join {
@@ -289,6 +292,10 @@ pub enum Request {
         #[serde(default)]
         abandon: bool,
     },
+    /// Which relays may be contacted, and whether a person was told of them. → `Reply::Relays`
+    Relays,
+    /// A person was told of them: only from then on they are contacted. → `Reply::Done`
+    RelaysTold,
     /// The node tries its own links. → `Reply::Checks`
     Doctor,
     /// A hook was run by an agent program. → `Reply::Hook`
@@ -344,6 +351,8 @@ impl Request {
             // What was leased to a connection that broke is given again.
             Self::Check { .. } => true,
             Self::Status
+            | Self::Relays
+            | Self::RelaysTold
             | Self::MayConfigure { .. }
             | Self::Here
             | Self::Join { .. }

@@ -115,6 +115,9 @@ pub struct Start {
     /// A room that never leaves this machine, for your own sessions: nobody can be invited to it.
     #[arg(long)]
     pub local: bool,
+    /// A room that never leaves the local network: no relay carries it, nobody is looked up elsewhere.
+    #[arg(long, conflicts_with = "local")]
+    pub lan: bool,
     #[command(flatten)]
     pub binding: Binding,
 }

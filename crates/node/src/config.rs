@@ -25,10 +25,8 @@ pub(crate) struct Config {
     /// Whether peers are looked for on the LAN; they are unless this says no.
     pub lan: Option<bool>,
     /// Through what peers are reached to whom no direct way leads.
-    #[allow(dead_code, reason = "the carrier takes it up")]
     pub relay: Option<RelaySetting>,
     /// A PEM file with certificates by which a relay may be certified, beside those everybody trusts.
-    #[allow(dead_code, reason = "the carrier takes it up")]
     pub relay_ca: Option<PathBuf>,
     /// Keys that mean nothing here.
     #[serde(skip)]

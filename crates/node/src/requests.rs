@@ -10,6 +10,7 @@ mod log;
 mod members;
 mod peers;
 pub(crate) mod place;
+pub(crate) mod relays;
 mod rooms;
 mod talk;
 mod tickets;
@@ -63,8 +64,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::PeerList => peers::list(asked).await,
         Request::PeerName { peer, name } => peers::name(asked, &peer, name).await,
         Request::PeerVerify { peer, mark } => peers::verify(asked, &peer, mark).await,
-        Request::Start { name, dir, force, local } => {
-            rooms::start(asked, rooms::Wanted { name, dir, force, local }).await
+        Request::Start { name, dir, force, local, lan } => {
+            rooms::start(asked, rooms::Wanted { name, dir, force, local, lan }).await
         }
         Request::Join { ticket, dir, force, wait_ms } => {
             rooms::join(asked, &ticket, dir, force, wait_ms).await
@@ -95,6 +96,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Log { room, limit, since_ms, follow } => {
             log::log(asked, log::Wanted { room, limit, since_ms, follow }).await
         }
+        Request::Relays => relays::relays(asked).await,
+        Request::RelaysTold => relays::relays_told(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
         Request::Hook { program, stdin, env, parent_pid: _ } => {
             hook::hook(asked, hook::Call { program, stdin, env }).await

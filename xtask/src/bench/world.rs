@@ -2,6 +2,7 @@
 //! Measures nothing.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +24,10 @@ impl Person {
     pub fn new(release: &Path) -> Result<Self> {
         let root = tempfile::Builder::new().prefix("pb-").rand_bytes(5).tempdir_in("/tmp")?;
         std::fs::create_dir(root.path().join("project"))?;
-        Ok(Self { root, release: release.to_owned() })
+        let person = Self { root, release: release.to_owned() };
+        std::fs::DirBuilder::new().mode(0o700).create(person.home())?;
+        std::fs::write(person.home().join("config.toml"), "relay = \"off\"\n")?;
+        Ok(person)
     }
 
     pub fn home(&self) -> PathBuf {

@@ -15,6 +15,7 @@ mod nick;
 mod node;
 mod node_log;
 mod peer;
+mod relays;
 mod room;
 mod send;
 mod start;

@@ -23,6 +23,7 @@ mod restore;
 mod revoking;
 mod ruling;
 mod views;
+mod whereabouts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -55,6 +56,7 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     presence: presence::PresenceBook,
+    whereabouts: whereabouts::WhereaboutsBook,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,

@@ -118,15 +118,27 @@ impl Engine {
         said: &Presence,
         ended: bool,
     ) -> Option<Signal> {
+        let said =
+            Said { label: said.label.clone(), program: said.program.clone(), summary: said.summary.clone() }
+                .encode();
+        let ttl_s = if ended { 0 } else { limits::LEASE_SECONDS as u32 };
+        self.sealed_signal(room, session, counter, ttl_s, &said)
+    }
+
+    /// A signal that says this, sealed under a fit key and signed; none is sent where there is no fit key.
+    pub(super) fn sealed_signal(
+        &mut self,
+        room: RoomId,
+        session: Salt,
+        counter: u64,
+        ttl_s: u32,
+        said: &[u8],
+    ) -> Option<Signal> {
         self.stands().ok()?;
         let held = self.rooms.get(&room)?;
         let key = held.keys.fit_key(&held.roster, self.now.wall_ms)?;
         let room_key = held.keys.get(&key)?;
-        let said =
-            Said { label: said.label.clone(), program: said.program.clone(), summary: said.summary.clone() }
-                .encode();
-        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &counter.to_be_bytes(), &said]);
-        let ttl_s = if ended { 0 } else { limits::LEASE_SECONDS as u32 };
+        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &counter.to_be_bytes(), said]);
         let mut signal = Signal {
             author: self.me,
             session,
@@ -137,7 +149,7 @@ impl Engine {
             sealed: Vec::new().into(),
             signature: None,
         };
-        signal.sealed = crypto::seal_signal(room_key, &room, &signal, &said).ok()?.into();
+        signal.sealed = crypto::seal_signal(room_key, &room, &signal, said).ok()?.into();
         let message = [&room.0[..], &signal.signed_bytes()].concat();
         signal.signature = Some(self.identity.sign(domain::SIGNAL_SIGNATURE, &message));
         Some(signal)
@@ -168,10 +180,14 @@ impl Engine {
         }
     }
 
+    /// What is sealed in a signal.
+    pub(super) fn open_sealed(&self, room: RoomId, signal: &Signal) -> Option<Vec<u8>> {
+        let key = self.rooms.get(&room)?.keys.get(&signal.key)?;
+        crypto::open_signal(key, &room, signal).ok()
+    }
+
     fn open_signal(&self, room: RoomId, signal: &Signal) -> Option<Presence> {
-        let held = self.rooms.get(&room)?;
-        let key = held.keys.get(&signal.key)?;
-        let said = Said::decode(&crypto::open_signal(key, &room, signal).ok()?).ok()?;
+        let said = Said::decode(&self.open_sealed(room, signal)?).ok()?;
         let line = |text: &str| clean(text, Mode::Line { limit_chars: MAX_SUMMARY_CHARS }).into_string();
         Some(Presence {
             label: names::session_label(&said.label).into_string(),

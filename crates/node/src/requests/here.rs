@@ -26,7 +26,7 @@ pub(super) async fn status(asked: &Asked<'_>) -> Result<Reply, ApiError> {
         rooms,
         connected,
         sessions: node.sessions().running() as u64,
-        addresses: node.carrier.addresses().iter().map(ToString::to_string).collect(),
+        addresses: node.carrier.far_places().addresses.iter().map(ToString::to_string).collect(),
     }))
 }
 
