@@ -84,9 +84,10 @@ impl Side {
         }
     }
 
-    fn room_for(&self, name: &str) -> serde_json::Value {
+    /// Its one room of this carrier.
+    fn room_of(&self, carrier: &str) -> serde_json::Value {
         let rooms = self.parlor.json_lines(["room", "list"]).unwrap();
-        rooms.into_iter().find(|room| room["name"] == name).unwrap()
+        rooms.into_iter().find(|room| room["carrier"] == carrier).unwrap()
     }
 }
 
@@ -199,12 +200,6 @@ fn on_a_thin_line_everything_arrives_and_what_is_said_meanwhile_is_not_kept_wait
 fn no_relay_hears_of_a_node_before_a_room_needs_one_or_of_rooms_that_stay_in_the_local_network() {
     let world = World::new(Nat::Kept);
     let alice = world.alice();
-    let quiet = |why: &str| {
-        assert_eq!(world.relay.clients(), 0, "{why}");
-        let (_, sent) = world.net.host(0).traffic(INTERFACE).unwrap();
-        let (heard, _) = world.net.server().traffic(INTERFACE).unwrap();
-        (sent, heard)
-    };
     alice.parlor.run(["node", "status"]).output().unwrap();
     alice.parlor.run(["start", "notes", "--local"]).ok().unwrap();
     let started = alice.parlor.run(["start", "office", "--lan"]).ok().unwrap();
@@ -214,7 +209,10 @@ fn no_relay_hears_of_a_node_before_a_room_needs_one_or_of_rooms_that_stay_in_the
     // Bob is in another network: he cannot reach her, and nobody is asked to help.
     let joined = world.bob().parlor.run(["join", &lan_ticket]).ok().unwrap();
     assert!(joined.out().contains("saved; joins by itself"), "{}", joined.out());
-    quiet("only rooms of this machine and of the local network");
+    for home in [0, 1] {
+        let heard = world.net.heard_by_server(home).unwrap();
+        assert_eq!(heard, 0, "only rooms of this machine and of the local network: not one packet");
+    }
 
     let first = alice.parlor.run(["start", "payments"]).ok().unwrap();
     assert!(first.err().contains("203.0.113.1:3343") && first.err().contains("relay off"), "{}", first.err());
@@ -224,23 +222,14 @@ fn no_relay_hears_of_a_node_before_a_room_needs_one_or_of_rooms_that_stay_in_the
         let out = alice.parlor.cmd(["doctor"]).unwrap().out();
         out.contains("https://203.0.113.1:3343/ answers")
     });
-    assert_eq!(world.relay.clients(), 1, "alice has come to it, and bob has no room that needs it");
+    assert_eq!(world.net.heard_by_server(1).unwrap(), 0, "bob has no room that needs it");
     // Both are known to the relay now; the room of the local network is carried through it all the same never.
     world.bob().join_in_time(first.out().trim().rsplit(' ').next().unwrap());
     world.bob().parlor.run(["send", "--room", "payments", "hello"]).ok().unwrap();
     alice.until("hello", |alice| {
         alice.parlor.cmd(["log", "--room", "payments"]).unwrap().out().contains("hello")
     });
-    assert_eq!(world.bob().room_for_id(&lan_ticket), "joining");
-}
-
-impl Side {
-    /// Where the room of a ticket that was saved stands.
-    fn room_for_id(&self, _ticket: &str) -> String {
-        let rooms = self.parlor.json_lines(["room", "list"]).unwrap();
-        let lan = rooms.iter().find(|room| room["carrier"] == "lan").unwrap();
-        lan["state"].as_str().unwrap().to_owned()
-    }
+    assert_eq!(world.bob().room_of("lan")["state"], "joining");
 }
 
 /// With the relay off, nothing is asked of one, whoever names it.
@@ -249,12 +238,14 @@ fn a_node_whose_relay_is_off_asks_none_even_when_a_ticket_names_one() {
     let world = World::new(Nat::Kept);
     world.bob().parlor.configure("relay = \"off\"\n").unwrap();
     let ticket = world.alice().start("payments");
-    world.alice().until("a relay that answers", |_| world.relay.clients() == 1);
+    world.alice().until("a relay that answers", |alice| {
+        alice.parlor.cmd(["doctor"]).unwrap().out().contains("/ answers")
+    });
     let joined = world.bob().parlor.run(["join", &ticket]).ok().unwrap();
     assert!(joined.out().contains("saved; joins by itself"), "{}", joined.out());
     assert!(!joined.err().contains("203.0.113.1"), "{}", joined.err());
-    assert_eq!(world.relay.clients(), 1, "only alice");
+    assert_eq!(world.net.heard_by_server(1).unwrap(), 0, "not one packet of bob's");
     let doctor = world.bob().parlor.cmd(["doctor"]).unwrap().out();
     assert!(doctor.contains("off: peers are reached directly or not at all"), "{doctor}");
-    assert_eq!(world.bob().room_for("payments")["state"], "joining");
+    assert_eq!(world.bob().room_of("p2p")["state"], "joining");
 }

@@ -1,14 +1,10 @@
 //! A relay of our own for tests: `relay IP CERTIFICATE`, the address it serves at and the file its certificate is written
-//! to. It is iroh's own relay server with TLS and address discovery. Says `ready` when it serves, then a line for
-//! each client that comes. Must not be part of anything that is released.
+//! to. It is iroh's own relay server with TLS and address discovery. Says `ready` when it serves. Must not be part of anything that is released.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use iroh_relay::server::{
-    Access, AccessControl, CertConfig, ClientRequest, QuicConfig, RelayConfig, Server, ServerConfig,
-    TlsConfig,
-};
+use iroh_relay::server::{CertConfig, QuicConfig, RelayConfig, Server, ServerConfig, TlsConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -20,17 +16,6 @@ const HTTPS_PORT: u16 = 3343;
 const QUIC_PORT: u16 = 7842;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-#[derive(Debug)]
-struct Told;
-
-impl AccessControl for Told {
-    #[allow(clippy::print_stdout)]
-    async fn on_connect(&self, request: &ClientRequest) -> Access {
-        println!("client {}", request.endpoint_id());
-        Access::Allow
-    }
-}
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<()> {
@@ -69,7 +54,6 @@ fn config(ip: IpAddr, certificate: &str) -> Result<ServerConfig> {
     let at = |port| SocketAddr::new(ip, port);
     let mut relay = RelayConfig::new(at(HTTP_PORT));
     relay.tls = Some(TlsConfig::new(at(HTTPS_PORT), CertConfig::Manual { server_config: tls.clone() }));
-    relay.access = Arc::new(Told);
     let mut quic = QuicConfig::new(at(QUIC_PORT));
     quic.server_config = Some(tls);
     let mut config = ServerConfig::default();

@@ -53,12 +53,6 @@ impl Relay {
     pub fn config(&self) -> String {
         format!("relay = \"https://{}:3343\"\nrelay_ca = \"{}\"\n", self.at, self.certificate().display())
     }
-
-    /// How many clients have come since it started.
-    pub fn clients(&self) -> usize {
-        let out = self.running.as_ref().and_then(|run| run.wait_for_stdout(|_| true, Duration::ZERO).ok());
-        out.unwrap_or_default().lines().filter(|line| line.starts_with("client ")).count()
-    }
 }
 
 /// Beside this test's directory: target/<profile>/examples/relay.

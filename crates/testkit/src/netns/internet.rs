@@ -42,11 +42,28 @@ impl Internet {
         let server = Namespace::new("server")?;
         attach(&backbone, &server, INTERFACE, "server", Self::SERVER)?;
         let mut internet = Self { homes: Vec::new(), server, backbone };
+        let (mut counters, mut rules) = (String::new(), String::new());
         for (index, (label, nat)) in homes.iter().enumerate() {
             let home = internet.home(index, label, *nat)?;
             internet.homes.push(home);
+            counters += &format!("counter home{index} {{ }}\n");
+            rules += &format!("ip saddr {} counter name home{index};\n", internet.outer(index));
         }
+        let chain = format!("chain in {{ type filter hook input priority 0;\n{rules} }}");
+        nft(&internet.server, &format!("table ip heard {{\n{counters}{chain}\n}}\n"))?;
         Ok(internet)
+    }
+
+    /// How many packets the server has had from a home.
+    pub fn heard_by_server(&self, index: usize) -> Result<u64> {
+        let nft = find_program("nft", "nftables")?.display().to_string();
+        let listed = self.server.exec(&[&nft, "-j", "list", "counters", "table", "ip", "heard"]).ok()?.out();
+        let wrong = || Error::Answer { what: "these are no counters", answer: listed.clone() };
+        let all: serde_json::Value = serde_json::from_str(&listed).map_err(|_| wrong())?;
+        let counters = all["nftables"].as_array().into_iter().flatten().map(|one| &one["counter"]);
+        let name = format!("home{index}");
+        let mine = counters.filter(|one| one["name"] == name.as_str());
+        mine.filter_map(|one| one["packets"].as_u64()).next().ok_or_else(wrong)
     }
 
     /// Where the server is.
@@ -128,9 +145,13 @@ impl Home {
     }
 
     fn nft(&self, rules: &str) -> Result<()> {
-        let nft = find_program("nft", "nftables")?.display().to_string();
-        self.router.exec(&[&nft, "-f", "-"]).stdin(rules).ok().map(drop)
+        nft(&self.router, rules)
     }
+}
+
+fn nft(host: &Namespace, rules: &str) -> Result<()> {
+    let nft = find_program("nft", "nftables")?.display().to_string();
+    host.exec(&[&nft, "-f", "-"]).stdin(rules).ok().map(drop)
 }
 
 /// Joins a machine to the backbone, at an address.
