@@ -46,6 +46,8 @@ pub(super) struct Link {
     proved: Option<EntryId>,
     /// Our heads were sent, so changes are told from here on.
     pub told_heads: bool,
+    /// It was told where nodes are: as a member, for before it joins it opens nothing.
+    told_where: bool,
     /// All control entries the peer spoke of are here.
     pub control_done: bool,
     pub control_asked: Option<u64>,
@@ -238,6 +240,7 @@ impl Engine {
                 entitled: false,
                 proved: None,
                 told_heads: false,
+                told_where: false,
                 control_done: false,
                 control_asked: None,
                 spoken: BTreeMap::new(),
@@ -495,6 +498,7 @@ impl Engine {
         self.whereabouts.keep(room, |peer| held.roster.reads(peer));
         let now = self.now.wall_ms;
         let mut fresh = Vec::new();
+        let mut untold = Vec::new();
         let mut lost = Vec::new();
         for (id, link) in self.links.iter_mut().filter(|(_, link)| link.room == Some(room) && link.open) {
             let by_ticket = link
@@ -512,6 +516,9 @@ impl Engine {
                 lost.push(*id);
             }
             link.entitled = entitled;
+            if held.roster.reads(&link.peer) && !std::mem::replace(&mut link.told_where, true) {
+                untold.push(*id);
+            }
         }
         for id in lost {
             self.say_why(id, room);
@@ -519,6 +526,9 @@ impl Engine {
         }
         for id in fresh {
             self.tell_all(id, room);
+        }
+        for id in untold {
+            self.tell_whereabouts(id, room);
         }
     }
 
@@ -582,6 +592,5 @@ impl Engine {
             self.send(link, &Frame::DataHeads(frame::DataHeads { chains: part.to_vec(), complete }));
         }
         self.announce_to(link, room);
-        self.tell_whereabouts(link, room);
     }
 }

@@ -16,6 +16,17 @@ use crate::room::said::Whereabouts;
 const KEPT_RELAYS: usize = 3;
 /// Addresses remembered of one peer: what it says of itself, and where it was reached.
 const KEPT_ADDRESSES: usize = 8;
+/// Whereabouts of one member that are heeded in a minute: each is written down and passed on, and nobody moves that often.
+const HEEDED: u32 = 10;
+const HEEDED_MS: u64 = 60_000;
+
+/// The newest whereabouts of a member, and how many were heeded since when.
+#[derive(Debug)]
+struct Heard {
+    signal: Signal,
+    since_ms: u64,
+    count: u32,
+}
 
 /// What this node says of itself, and the newest that was heard of others.
 #[derive(Debug, Default)]
@@ -24,7 +35,7 @@ pub(super) struct WhereaboutsBook {
     near: Vec<SocketAddr>,
     /// Grows with what is said; begun by the clock, so that a restarted node is newer than before.
     counter: u64,
-    heard: BTreeMap<(RoomId, PeerId), Signal>,
+    heard: BTreeMap<(RoomId, PeerId), Heard>,
 }
 
 impl WhereaboutsBook {
@@ -63,7 +74,7 @@ impl Engine {
         let range = (room, PeerId([0; 32]))..=(room, PeerId([255; 32]));
         let heard = self.whereabouts.heard.range(range).filter(|((_, of), _)| Some(*of) != peer);
         let heard: Vec<Signal> =
-            heard.take(limits::MAX_WHEREABOUTS_TOLD).map(|(_, signal)| signal.clone()).collect();
+            heard.take(limits::MAX_WHEREABOUTS_TOLD).map(|(_, heard)| heard.signal.clone()).collect();
         for signal in self.own_whereabouts(room).into_iter().chain(heard) {
             self.send(link, &Frame::Whereabouts(signal));
         }
@@ -106,9 +117,13 @@ impl Engine {
         let Some(held) = self.rooms.get(&room) else { return };
         let place = (room, signal.author);
         let known = self.whereabouts.heard.get(&place);
-        let newer = known.is_none_or(|known| known.counter < signal.counter);
+        let newer = known.is_none_or(|known| known.signal.counter < signal.counter);
+        let now = self.now.mono_ms;
+        let running = known.filter(|known| known.since_ms.saturating_add(HEEDED_MS) > now);
+        let (since_ms, before) = running.map_or((now, 0), |known| (known.since_ms, known.count));
         let is_such = signal.session == Salt([0; 16]) && signal.ttl_s == 0;
-        if signal.author == self.me || !newer || !is_such || !held.roster.reads(&signal.author) {
+        let fits = newer && is_such && before < HEEDED;
+        if signal.author == self.me || !fits || !held.roster.reads(&signal.author) {
             return;
         }
         if !signal.verify(&room) {
@@ -120,7 +135,7 @@ impl Engine {
         };
         let author = signal.author;
         self.spread(room, Some(link), &signal);
-        self.whereabouts.heard.insert(place, signal);
+        self.whereabouts.heard.insert(place, Heard { signal, since_ms, count: before + 1 });
         self.learn_said(author, &said, link & NEAR != 0);
     }
 

@@ -37,10 +37,10 @@ impl Said {
 #[cbor(map)]
 pub struct Whereabouts {
     /// IP addresses with ports, as text, best first.
-    #[n(64)]
+    #[n(8)]
     pub addresses: Vec<String>,
     /// The URL of the relay it can be called at.
-    #[n(65)]
+    #[n(9)]
     pub relay: Option<String>,
 }
 
