@@ -46,8 +46,10 @@ pub(super) struct Link {
     proved: Option<EntryId>,
     /// Our heads were sent, so changes are told from here on.
     pub told_heads: bool,
-    /// It was told where nodes are: as a member, for before it joins it opens nothing.
+    /// It was told where nodes are. Both are members then: before it joins it opens nothing, and this node seals nothing.
     told_where: bool,
+    /// Whereabouts it passed on of people who are no members yet.
+    pub early: Vec<frame::Signal>,
     /// All control entries the peer spoke of are here.
     pub control_done: bool,
     pub control_asked: Option<u64>,
@@ -241,6 +243,7 @@ impl Engine {
                 proved: None,
                 told_heads: false,
                 told_where: false,
+                early: Vec::new(),
                 control_done: false,
                 control_asked: None,
                 spoken: BTreeMap::new(),
@@ -516,7 +519,8 @@ impl Engine {
                 lost.push(*id);
             }
             link.entitled = entitled;
-            if held.roster.reads(&link.peer) && !std::mem::replace(&mut link.told_where, true) {
+            let both_in = held.roster.reads(&link.peer) && held.roster.reads(&self.me);
+            if both_in && !std::mem::replace(&mut link.told_where, true) {
                 untold.push(*id);
             }
         }
@@ -530,6 +534,7 @@ impl Engine {
         for id in untold {
             self.tell_whereabouts(id, room);
         }
+        self.hear_early(room);
     }
 
     /// Whether the engine wants other links, or other peers are reached, is for the driver to ask again.

@@ -115,7 +115,8 @@ impl Engine {
         let repairs = self.repairs.deadline_ms();
         let presence = self.presence.deadline_ms();
         let pauses = self.pauses.deadline_ms();
-        [dirty, reach, joins, repairs, presence, pauses].into_iter().flatten().min()
+        let whereabouts = self.whereabouts.deadline_ms();
+        [dirty, reach, joins, repairs, presence, pauses, whereabouts].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -126,6 +127,7 @@ impl Engine {
         self.tick_repairs();
         self.tick_presence();
         self.tick_pauses();
+        self.tick_whereabouts();
     }
 
     fn finish(&mut self) -> Vec<Effect> {

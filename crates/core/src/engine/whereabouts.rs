@@ -19,6 +19,12 @@ const KEPT_ADDRESSES: usize = 8;
 /// Whereabouts of one member that are heeded in a minute: each is written down and passed on, and nobody moves that often.
 const HEEDED: u32 = 10;
 const HEEDED_MS: u64 = 60_000;
+/// When what was said is said again, in milliseconds: soon, for those who had not heard yet that its author is a member;
+/// then now and then, for those to whom it was lost.
+const AGAIN_SOON_MS: u64 = 30_000;
+const AGAIN_MS: u64 = 10 * 60 * 1000;
+/// Words of members one has not heard of yet that are kept of a link, until its control entries are here.
+const EARLY: usize = 8;
 
 /// The newest whereabouts of a member, and how many were heeded since when.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub(super) struct WhereaboutsBook {
     near: Vec<SocketAddr>,
     /// Grows with what is said; begun by the clock, so that a restarted node is newer than before.
     counter: u64,
+    /// When it is said again.
+    due_ms: Option<u64>,
     heard: BTreeMap<(RoomId, PeerId), Heard>,
 }
 
@@ -42,6 +50,10 @@ impl WhereaboutsBook {
     /// Forgets what was heard of those who are not in a room any more.
     pub(super) fn keep(&mut self, room: RoomId, is_in: impl Fn(&PeerId) -> bool) {
         self.heard.retain(|(of, peer), _| *of != room || is_in(peer));
+    }
+
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        self.due_ms
     }
 
     /// The relay of this node that others are told of, for the text of a ticket.
@@ -57,6 +69,19 @@ impl Engine {
             return;
         }
         (self.whereabouts.far, self.whereabouts.near) = (far, near);
+        self.whereabouts.due_ms = Some(self.now.mono_ms + AGAIN_SOON_MS);
+        self.say_where();
+    }
+
+    pub(super) fn tick_whereabouts(&mut self) {
+        if self.whereabouts.due_ms.is_some_and(|due| due <= self.now.mono_ms) {
+            self.whereabouts.due_ms = Some(self.now.mono_ms + AGAIN_MS);
+            self.say_where();
+        }
+    }
+
+    /// Says in all rooms where this node is.
+    fn say_where(&mut self) {
         self.whereabouts.counter = (self.whereabouts.counter + 1).max(self.now.wall_ms);
         for room in self.rooms.keys().copied().collect::<Vec<_>>() {
             if let Some(signal) = self.own_whereabouts(room) {
@@ -123,8 +148,11 @@ impl Engine {
         let (since_ms, before) = running.map_or((now, 0), |known| (known.since_ms, known.count));
         let is_such = signal.session == Salt([0; 16]) && signal.ttl_s == 0;
         let fits = newer && is_such && before < HEEDED;
-        if signal.author == self.me || !fits || !held.roster.reads(&signal.author) {
+        if signal.author == self.me || !fits {
             return;
+        }
+        if !held.roster.reads(&signal.author) {
+            return self.keep_early(link, signal);
         }
         if !signal.verify(&room) {
             return self.close_link(link, "whereabouts whose signature is not valid");
@@ -137,6 +165,31 @@ impl Engine {
         self.spread(room, Some(link), &signal);
         self.whereabouts.heard.insert(place, Heard { signal, since_ms, count: before + 1 });
         self.learn_said(author, &said, link & NEAR != 0);
+    }
+
+    /// Its author may be a member this node has not heard of yet.
+    fn keep_early(&mut self, link: LinkId, signal: Signal) {
+        let Some(link) = self.links.get_mut(&link) else { return };
+        link.early.retain(|other| other.author != signal.author);
+        if link.early.len() < EARLY {
+            link.early.push(signal);
+        }
+    }
+
+    /// Somebody has become a member: what came too early is heard now.
+    pub(super) fn hear_early(&mut self, room: RoomId) {
+        let Some(held) = self.rooms.get(&room) else { return };
+        let mut heard = Vec::new();
+        for (id, link) in self.links.iter_mut().filter(|(_, link)| link.room == Some(room)) {
+            let (now, later) = std::mem::take(&mut link.early)
+                .into_iter()
+                .partition::<Vec<Signal>, _>(|signal| held.roster.reads(&signal.author));
+            link.early = later;
+            heard.extend(now.into_iter().map(|signal| (*id, signal)));
+        }
+        for (link, signal) in heard {
+            self.heard_whereabouts(link, room, signal);
+        }
     }
 
     /// Remembers what a peer says of itself.
