@@ -80,7 +80,7 @@ impl Side {
         let begun = Instant::now();
         while !is_so(self) {
             assert!(begun.elapsed() < SOON * 2, "{what} not: {}", self.path());
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(200)); // sleep: how often a person looks
         }
     }
 
@@ -169,7 +169,7 @@ fn wound_16_a_node_that_was_stopped_for_two_minutes_is_up_to_date_within_seconds
     for n in 0..20 {
         world.alice().send(&format!("said while bob slept {n}"));
     }
-    std::thread::sleep(Duration::from_secs(120));
+    std::thread::sleep(Duration::from_secs(120)); // sleep: longer than anybody waits
     let woken = Instant::now();
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     world.bob().await_text("said while bob slept 19");

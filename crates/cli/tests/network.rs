@@ -204,7 +204,7 @@ fn who_vanishes_without_a_word_is_shown_as_gone_within_seconds() {
     let begun = std::time::Instant::now();
     while linked(&alice) > 1 {
         assert!(begun.elapsed() < std::time::Duration::from_secs(25), "bob is still shown as there");
-        std::thread::sleep(std::time::Duration::from_millis(250));
+        std::thread::sleep(std::time::Duration::from_millis(250)); // sleep: how often a person looks
     }
     let sent = alice.send("who is left?");
     assert_eq!((&sent["reached"], &sent["of"]), (&1.into(), &2.into()), "{sent}");
