@@ -65,6 +65,21 @@ fn who_comes_later_is_told_where_those_are_whom_it_has_never_reached() {
     assert_eq!(known.addresses, [at("192.0.2.7:4711")]);
 }
 
+/// The joiner's word comes before the entry that makes it a member is here.
+#[test]
+fn where_a_joiner_is_is_known_as_soon_as_it_is_in() {
+    let mut world = World::new(906);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let invited = world.start_room(alice, "room");
+    moves(&mut world, bob, "192.0.2.7:4711", None);
+    // What is said again half a minute later is not what is waited for.
+    world.pass(40_000);
+    world.join(bob, &invited.text, 5_000).unwrap().unwrap();
+    world.pass(2_000);
+    let known = places(&world, alice, world.nodes[bob].peer, invited.room);
+    assert_eq!(known.addresses, [at("192.0.2.7:4711")]);
+}
+
 /// The place of Mallory, or what she says is Bob's.
 fn told(stage: &Stage, author: usize, counter: u64, address: &str) -> Frame {
     let said = Whereabouts { addresses: vec![address.into()], relay: None }.encode();
