@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use common::{SOON, Side, pair};
 use parlor_testkit::claude::ClaudeHome;
-use parlor_testkit::stub_model::{Request, StubModel};
+use parlor_testkit::stub_model::{Reply, Request, StubModel};
 use serde_json::{Value, json};
 
 /// What one sees of the other's sessions, asked again and again until it is what is waited for.
@@ -80,9 +80,14 @@ fn a_killed_agent_is_seen_for_its_lease_and_resumed_within_it_it_never_left() {
     let mut claude = ClaudeHome::of(&alice.person, &model).unwrap();
     claude.set_project(&alice.project).unwrap();
     alice.parlor.run(["install", "claude"]).ok().unwrap();
+    model.push([Reply::text("it is a fine morning")]);
     let agent = claude.interactive().unwrap();
     agent.type_line("good morning").unwrap();
     let first = model.wait_for_request(prompted("good morning"), SOON).unwrap();
+    // A second turn begins when the first is written down, and can be gone on with.
+    agent.wait_for_screen("the answer", |screen| screen.contains("it is a fine morning"), SOON).unwrap();
+    agent.type_line("and now").unwrap();
+    model.wait_for_request(prompted("and now"), SOON).unwrap();
     let since = until(&bob, "the agent works", has_status("working")).remove(0)["since"].clone();
     alice.parlor.run(["status", "dnd"]).ok().unwrap();
     until(&bob, "she wants to be left alone", has_status("dnd"));
