@@ -248,3 +248,21 @@ fn a_copy_of_a_revoked_identity_is_not_seen() {
     assert!(bob.connected && bob.warning.is_some(), "it is in, and heard: {bob:?}");
     assert!(bob.sessions.is_empty());
 }
+
+/// One disk that runs twice with one state of the generator and a clock that stands behind its counters: what is left of a
+/// lease is all that differs. The world watches what is sealed under which salt.
+#[test]
+fn two_runs_of_one_disk_seal_no_two_signals_under_one_salt() {
+    let (mut world, room, [a, _, _], _) = three(909);
+    announce(&mut world, a, room, Some(working()));
+    world.pass(5_000);
+    world.same_seed = Some([7; 32]);
+    world.nodes[a].skew_ms = -24 * 3_600_000;
+    let disk = world.nodes[a].store.clone();
+    for left_ms in [70_000, 60_000] {
+        world.restore_disk(a, disk.clone());
+        announce(&mut world, a, room, Some(Presence { left_ms: Some(left_ms), ..working() }));
+        world.pass(30_000);
+        assert!(!seen(&world, a, room, a).is_empty());
+    }
+}

@@ -193,7 +193,10 @@ impl Engine {
         let key = held.keys.fit_key(&held.roster, self.now.wall_ms)?;
         let room_key = held.keys.get(&key)?;
         let said = words::said(said).encode();
-        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &counter.to_be_bytes(), &said]);
+        // All that a salt may be used for once, so that one store that runs twice seals no two signals under one salt: what is
+        // left of a lease differs where all else is the same.
+        let (count, ttl) = (counter.to_be_bytes(), ttl_s.to_be_bytes());
+        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &count, &ttl, &said]);
         let mut signal = Signal {
             author: self.me,
             session,
