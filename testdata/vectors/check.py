@@ -64,7 +64,7 @@ import derivations  # noqa: E402
 
 LETTERS = {"peer": "p", "room": "r", "entry": "m", "key": "k", "recipient": "c"}
 FRAMES = (
-    "hello open refuse control-heads control-want control-batch data-heads data-want data-batch data-push ack signal"
+    "hello open refuse control-heads control-want control-batch data-heads data-want data-batch data-push ack signal whereabouts"
 ).split()
 GENESIS, OWN, TICKET, CLOSE, REQUEST, JOIN, ADMIT, REMOVE, ROLE, LEAVE, CARD, REKEY, GRANT, WANT, NOTE, DIRECT = range(16)
 LONGEST_TICKET = 320
@@ -269,7 +269,7 @@ def check_frames(file):
         if "proof_message" in v:
             key, signature = content[0][1][0], content[0][1][1]
             assert verifies(key, LINK_PROOF, bytes.fromhex(v["proof_message"]), signature)
-        if number == 11:
+        if number in (11, 12):
             signal = content[0]
             bare = cbor2.dumps({k: value for k, value in signal.items() if k != 7}, canonical=True)
             room, signed = unhex(v, "room", "signed_bytes")

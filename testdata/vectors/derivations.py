@@ -138,9 +138,9 @@ def seal_body(key, header, plaintext):
     return gcm(entry_key(key, header), entry_aad(header), padded)
 
 
-def has_known_keys(said, end):
+def has_known_keys(said, end, begin=0):
     """Whether a map has no keys but those below `end` and open ones. pycddl knows no range of keys."""
-    return all(key < end or key >= 16 for key in said)
+    return all(begin <= key < end or key >= 16 for key in said)
 
 
 def check_bodies(file):
@@ -170,13 +170,20 @@ def check_bodies(file):
     assert kinds == {*KINDS.values(), "newer-body"}, kinds
 
 
-def check_signals(file):
+def check_whereabouts(file):
+    check_signals(file, number=12, rule="whereabouts", said_rule="place", known=(8, 10))
+    for v in file["vectors"]:
+        _, (signal,) = decode(bytes.fromhex(v["frame"]))
+        assert (signal[1], signal[3]) == (bytes(16), 0), "the handle of no session, and no time to live"
+
+
+def check_signals(file, number=11, rule="signal", said_rule="said", known=(0, 3)):
     for v in file["vectors"]:
         room, key, secret, frame, said = unhex(v, "room", "key", "author_secret", "frame", "said")
-        assert matches("signal", frame) and matches("said", said), "CDDL"
-        number, (signal,) = decode(frame)
-        assert has_known_keys(decode(said), 3), "a key nobody knows"
-        assert (number, signal[0], signal[4]) == (11, signing_key(secret), key_id(room, key))
+        assert matches(rule, frame) and matches(said_rule, said), "CDDL"
+        seen, (signal,) = decode(frame)
+        assert has_known_keys(decode(said), known[1], known[0]), "a key nobody knows"
+        assert (seen, signal[0], signal[4]) == (number, signing_key(secret), key_id(room, key))
         bare = {field: value for field, value in signal.items() if field != 7}
         empty = cbor2.dumps({**bare, 6: b""}, canonical=True)
         signal_key = hkdf(key, signal[5], SIGNAL_KEY + SUITE + room)
@@ -254,6 +261,7 @@ CHECKS = {
     "padding.json": check_padding,
     "bodies.json": check_bodies,
     "signals.json": check_signals,
+    "whereabouts.json": check_whereabouts,
     "not_opened.json": check_not_opened,
     "hedge.json": check_hedge,
     "safety_numbers.json": check_safety_numbers,

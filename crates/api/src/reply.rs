@@ -62,6 +62,8 @@ pub enum Reply {
     Identity(Identity),
     /// This identity is revoked.
     Revoked(Revoked),
+    /// Which relays may be contacted.
+    Relays(Relays),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
@@ -114,6 +116,19 @@ pub struct Here {
     pub unread: Vec<UnreadRoom>,
     /// Whether there are rooms that are heard elsewhere.
     pub other_rooms: u64,
+}
+
+/// Relays: servers that carry sealed packets where two nodes find no direct path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relays {
+    /// Those that are set.
+    pub urls: Vec<String>,
+    /// Who runs them, where they are the default ones.
+    pub by: Option<String>,
+    /// Whether a person was told of them, or there are none; they are contacted only then.
+    pub told: bool,
+    /// Whether there is a room that may use them.
+    pub needed: bool,
 }
 
 /// A room was started.
@@ -479,7 +494,8 @@ pub struct Room {
     pub waiting: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
-    /// How it travels: `p2p`, or `local` where it never leaves this machine.
+    /// How it travels: `p2p`, `lan` where it never leaves the local network, or `local` where it never leaves this
+    /// machine.
     pub carrier: String,
     /// In a direct room: the other of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]

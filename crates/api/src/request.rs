@@ -54,6 +54,14 @@ pub enum Request {
     Here,
     /// Ends the node; answered when nothing is left to lose. → `Reply::Done`
     Stop,
+    /// Ends the node and goes on as what lies where it was started from, with the settings as they are then; answered when
+    /// nothing is left to lose. → `Reply::Done`
+    Restart,
+    /// Whether the caller may change how the node runs, which a command does by itself; an agent may not. → `Reply::Done`
+    MayConfigure {
+        /// What was typed, for whoever is asked to type it instead.
+        command: String,
+    },
     /// Starts a room and makes its first ticket. → `Reply::Started`
     Start {
         /// Its name; absent: the directory's.
@@ -68,6 +76,9 @@ pub enum Request {
         /// It never leaves this machine, and nobody can be invited to it.
         #[serde(default)]
         local: bool,
+        /// It never leaves the local network.
+        #[serde(default)]
+        lan: bool,
     },
     /// Joins by a ticket, now or when somebody is reached. → `Reply::Joined`
     Join {
@@ -293,6 +304,10 @@ pub enum Request {
         #[serde(default)]
         abandon: bool,
     },
+    /// Which relays may be contacted, and whether a person was told of them. → `Reply::Relays`
+    Relays,
+    /// A person was told of them: only from then on they are contacted. → `Reply::Done`
+    RelaysTold,
     /// The node tries its own links. → `Reply::Checks`
     Doctor,
     /// A hook was run by an agent program. → `Reply::Hook`
@@ -353,10 +368,14 @@ impl Request {
             | Self::IdentityRevoke { .. }
             | Self::Commit { .. }
             | Self::Hook { .. }
+            | Self::Restart
             | Self::Stop => false,
             // What was leased to a connection that broke is given again.
             Self::Check { .. } => true,
             Self::Status
+            | Self::Relays
+            | Self::RelaysTold
+            | Self::MayConfigure { .. }
             | Self::Here
             | Self::Join { .. }
             | Self::Send { .. }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
+mod config;
 mod ruling;
 
+pub use config::Config;
 pub use ruling::{Member, Role, Ticket, TicketRole};
 
 /// How long a ticket may be good for: whoever has its text can read the room so long.
@@ -96,6 +98,9 @@ pub enum Command {
     /// Who you are, and a backup of it.
     #[command(subcommand)]
     Identity(Identity),
+    /// What you want otherwise than usual: the keys of config.toml.
+    #[command(subcommand)]
+    Config(Config),
     /// A short tour: two throw-away homes on this machine, a room, one line, and what an agent is given.
     Demo,
     /// What an agent program runs at its hooks. Reads its call from stdin, writes what the agent is given.
@@ -116,6 +121,9 @@ pub struct Start {
     /// A room that never leaves this machine, for your own sessions: nobody can be invited to it.
     #[arg(long)]
     pub local: bool,
+    /// A room that never leaves the local network: no relay carries it, nobody is looked up elsewhere.
+    #[arg(long, conflicts_with = "local")]
+    pub lan: bool,
     #[command(flatten)]
     pub binding: Binding,
 }
@@ -529,6 +537,12 @@ mod tests {
             "peer name bob~k7m2qd robert",
             "peer name robert",
             "peer verify bob --yes",
+            "config list --json",
+            "config get port",
+            "config set relay https://a.example https://b.example",
+            "config set port 4711 --no-restart",
+            "config unset port",
+            "config path",
             "demo",
             "--home /x --json --no-color who",
         ] {

@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_would_be_done_twice_is_not_asked_twice() {
-        let start = Request::Start { name: None, dir: None, force: false, local: false };
+        let start = Request::Start { name: None, dir: None, force: false, local: false, lan: false };
         let (answer, asked) = asked_of_a_dying_node(1, &start);
         assert_eq!(answer.unwrap_err().exit_code(), 7);
         assert_eq!(asked.len(), 1);

@@ -1,6 +1,7 @@
 //! What people read: answers as lines of text. Pure; must not print, ask or wait. Texts of others arrive clean from
 //! the node, and are laid out here, never interpreted.
 
+pub mod config;
 pub mod peers;
 
 use anstyle::{AnsiColor, Style};

@@ -16,9 +16,14 @@ fn sides(lan: &Lan) -> (Side, Side) {
 
 /// Alice, Bob and Carol on a machine each, in one room.
 fn three_sides(lan: &Lan) -> [Side; 3] {
+    three_sides_configured(lan, "relay = \"off\"\n")
+}
+
+fn three_sides_configured(lan: &Lan, config: &str) -> [Side; 3] {
     let mut sides = ["alice", "bob", "carol"].map(Side::new);
     for (index, side) in sides.iter_mut().enumerate() {
         side.parlor.set_host(lan.host(index));
+        side.parlor.configure(config).unwrap();
     }
     let ticket = sides[0].start("payments");
     sides[1].join(&ticket);
@@ -88,6 +93,8 @@ fn wound_43_everything_local_works_at_once_with_no_network_at_all() {
     let host = parlor_testkit::netns::Namespace::new("alone").unwrap();
     let mut alice = Side::new("alice");
     alice.parlor.set_host(&host);
+    // There is no way to the relay either, and nobody waits for it.
+    alice.parlor.configure("relay = \"https://203.0.113.1:3343\"\n").unwrap();
     let begun = std::time::Instant::now();
     alice.start("payments");
     alice.send("to myself");
@@ -142,4 +149,66 @@ fn who_is_put_out_while_the_net_is_cut_is_out_for_all_once_it_heals_and_reads_no
         "{theirs:?}"
     );
     assert_eq!(bob.parlor.cmd(["send", "still here?"]).unwrap().code(), 4, "and he is told so");
+}
+
+/// A room of the local network: started, found, joined and talked in there, beside one that may travel anywhere.
+#[test]
+fn a_room_that_stays_in_the_local_network_works_there() {
+    let lan = Lan::pair("alice", "bob").unwrap();
+    let (alice, bob) = sides(&lan);
+    let started = alice.parlor.run(["start", "office", "--lan"]).ok().unwrap();
+    let ticket = started.out().trim().rsplit(' ').next().unwrap().to_owned();
+    bob.join(&ticket);
+    bob.send("from the next desk");
+    alice.await_text("from the next desk");
+    assert_eq!(bob.parlor.json_lines(["room", "list"]).unwrap()[0]["carrier"], "lan");
+    // Both nodes start again: she has another port then, and is found by it.
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    bob.parlor.run(["node", "stop"]).ok().unwrap();
+    alice.send("good morning");
+    bob.await_text("good morning");
+    assert_eq!(order(&alice), order(&bob));
+}
+
+/// The starter comes back at another port, and nobody but the others can say where: mDNS is off everywhere.
+#[test]
+fn wound_16_a_starter_that_comes_back_elsewhere_is_found_again_by_all() {
+    let lan = Lan::switched(&["alice", "bob", "carol"]).unwrap();
+    let sides = three_sides_configured(&lan, "relay = \"off\"\nlan = false\n");
+    let [alice, bob, carol] = &sides;
+    carol.send("all are here");
+    alice.await_text("all are here");
+    bob.await_text("all are here");
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    alice.parlor.configure("relay = \"off\"\nlan = false\nport = 47123\n").unwrap();
+    alice.send("alice is back elsewhere");
+    bob.await_text("alice is back elsewhere");
+    carol.await_text("alice is back elsewhere");
+    // And whoever was away meanwhile learns it from those who heard.
+    carol.send("well heard");
+    alice.await_text("well heard");
+}
+
+/// A machine whose cable is pulled is shown as gone within seconds, and is no reason for anybody to wait.
+#[test]
+fn who_vanishes_without_a_word_is_shown_as_gone_within_seconds() {
+    let lan = Lan::switched(&["alice", "bob", "carol"]).unwrap();
+    let [alice, bob, carol] = three_sides(&lan);
+    bob.send("bob is here");
+    carol.await_text("bob is here");
+    let linked = |side: &Side| {
+        let people = side.parlor.json_lines(["who"]).unwrap();
+        people.iter().filter(|person| person["connected"] == true).count()
+    };
+    lan.silence(1).unwrap();
+    let begun = std::time::Instant::now();
+    while linked(&alice) > 1 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(25), "bob is still shown as there");
+        std::thread::sleep(std::time::Duration::from_millis(250)); // sleep: how often a person looks
+    }
+    let sent = alice.send("who is left?");
+    assert_eq!((&sent["reached"], &sent["of"]), (&1.into(), &2.into()), "{sent}");
+    carol.await_text("who is left?");
+    lan.restore(1).unwrap();
+    bob.await_text("who is left?");
 }

@@ -20,6 +20,7 @@ const SESSION_VARIABLES: [&str; 1] = ["CLAUDE_CODE_SESSION_ID"];
 /// What agent programs set for everything they run.
 const AGENT_VARIABLES: [&str; 2] = ["CLAUDE_CODE_SESSION_ID", "CLAUDECODE"];
 const CLAUDE: &str = "claude";
+const SETTINGS_ARE_PEOPLES: &str = "this changes how the node runs, and an agent may not do it";
 
 /// One connection's other end.
 #[derive(Debug)]
@@ -117,6 +118,14 @@ impl Caller {
         let message = "this changes who hears whom or by which name, and an agent may not do it";
         Err(refusal(message, command))
     }
+
+    /// Refuses to an agent what changes how the node runs.
+    pub(crate) fn refuse_agents_settings(&self, sessions: &Sessions, command: &str) -> Result<(), ApiError> {
+        if self.author(sessions) == Author::Agent {
+            return Err(refusal(SETTINGS_ARE_PEOPLES, command));
+        }
+        Ok(())
+    }
 }
 
 fn refusal(message: &str, command: &str) -> ApiError {
@@ -126,9 +135,17 @@ fn refusal(message: &str, command: &str) -> ApiError {
 /// Refuses to an agent what a command does to the identity itself, without a node that would know its sessions: by
 /// this process's environment alone.
 pub fn refuse_agents_here(command: &str) -> Result<(), ApiError> {
+    refuse_here("this is about the secret key of an identity, and an agent may not do it", command)
+}
+
+/// The same for what changes how the node runs, where none runs that could be asked.
+pub fn refuse_agents_changing_settings(command: &str) -> Result<(), ApiError> {
+    refuse_here(SETTINGS_ARE_PEOPLES, command)
+}
+
+fn refuse_here(message: &str, command: &str) -> Result<(), ApiError> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if AGENT_VARIABLES.iter().any(|name| is_set(name)) {
-        let message = "this is about the secret key of an identity, and an agent may not do it";
         return Err(refusal(message, command));
     }
     Ok(())
@@ -249,5 +266,9 @@ mod tests {
         assert_eq!(refused.kind, ErrorKind::NotAllowed);
         assert_eq!(refused.hint.as_deref(), Some("ask your human to run `parlor invite`"));
         assert!(caller("cli", false, None, &[]).refuse_agents(&known, "parlor invite").is_ok());
+        let agent = caller("cli", true, None, &[("CLAUDECODE", "1")]);
+        let refused = agent.refuse_agents_settings(&known, "parlor config set lan false").unwrap_err();
+        assert_eq!(refused.hint.as_deref(), Some("ask your human to run `parlor config set lan false`"));
+        assert!(caller("cli", true, None, &[]).refuse_agents_settings(&known, "").is_ok());
     }
 }

@@ -1,12 +1,19 @@
-//! `config.toml`: what a human changed. Read once at the start, never written. A file that cannot be read is an
-//! error that says where; a key nobody knows is a warning.
+//! `config.toml`: what a human changed. A node reads it once, at the start, and never writes it; `file` changes it for
+//! the command line. A file that cannot be read is an error that says where; a key nobody knows is a warning.
+
+mod file;
+mod keys;
+mod relay;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use parlor_api::{ApiError, ErrorKind as Fault};
 use serde::Deserialize;
 
-const KEYS: [&str; 3] = ["nick", "port", "lan"];
+pub use file::{ConfigFile, Setting};
+pub use keys::{KEYS, Key, Otherwise, page};
+pub use relay::RelaySetting;
 
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -17,6 +24,10 @@ pub(crate) struct Config {
     pub port: Option<u16>,
     /// Whether peers are looked for on the LAN; they are unless this says no.
     pub lan: Option<bool>,
+    /// Through what peers are reached to whom no direct way leads.
+    pub relay: Option<RelaySetting>,
+    /// A PEM file with certificates by which a relay may be certified, beside those everybody trusts.
+    pub relay_ca: Option<PathBuf>,
     /// Keys that mean nothing here.
     #[serde(skip)]
     pub unknown: Vec<String>,
@@ -45,6 +56,52 @@ pub enum ConfigError {
         /// What is wrong there.
         message: String,
     },
+    /// Nobody knows such a key.
+    #[error("there is no key `{key}`")]
+    Unknown {
+        /// What was typed.
+        key: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+    /// The key does not take this.
+    #[error("{key}: {message}")]
+    Value {
+        /// Which.
+        key: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// It cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Somebody else wrote it in between.
+    #[error("{} was changed by another program meanwhile; nothing was changed", .0.display())]
+    ChangedMeanwhile(PathBuf),
+}
+
+impl From<ConfigError> for ApiError {
+    fn from(error: ConfigError) -> Self {
+        let (kind, hint, near) = match &error {
+            ConfigError::Read { .. } | ConfigError::Write { .. } => {
+                (Fault::Machine, "it must be a file of yours, on a disk with some space", Vec::new())
+            }
+            ConfigError::Bad { .. } => (Fault::BadInput, "correct it, or move it away", Vec::new()),
+            ConfigError::Unknown { near, .. } => {
+                (Fault::NotFound, "`parlor config list` shows all", near.clone())
+            }
+            ConfigError::Value { .. } => {
+                (Fault::BadInput, "nothing was changed; `parlor config list` says what it takes", Vec::new())
+            }
+            ConfigError::ChangedMeanwhile(_) => (Fault::Machine, "run this again", Vec::new()),
+        };
+        Self::new(kind, error.to_string()).hint(hint).candidates(near)
+    }
 }
 
 impl Config {
@@ -64,7 +121,7 @@ impl Config {
         };
         let all: toml::Table = toml::from_str(text).map_err(bad)?;
         let known: Self = toml::from_str(text).map_err(bad)?;
-        let unknown = all.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
+        let unknown = all.keys().filter(|name| KEYS.iter().all(|key| key.name != **name)).cloned().collect();
         Ok(Self { unknown, ..known })
     }
 }
@@ -89,11 +146,12 @@ mod tests {
     #[test]
     fn what_is_known_is_read_and_what_is_not_is_named() {
         let config =
-            parse("nick = \"alice\"\nport = 4711\nlan = false\ncolour = \"red\"\n[relay]\nurl = 1\n")
+            parse("nick = \"alice\"\nport = 4711\nlan = false\nrelay = \"off\"\ncolour = \"red\"\n[more]\nurl = 1\n")
                 .unwrap();
         let known = (config.nick.as_deref(), config.port, config.lan);
         assert_eq!(known, (Some("alice"), Some(4711), Some(false)));
-        assert_eq!(config.unknown, ["colour", "relay"]);
+        assert_eq!(config.relay, Some(RelaySetting::Off));
+        assert_eq!(config.unknown, ["colour", "more"]);
         assert_eq!(parse("").unwrap(), Config::default());
     }
 
@@ -111,6 +169,8 @@ mod tests {
             ("nick = \"alice\"\nport = \"x\"\n", "line 2, column 8"),
             ("port = 70000\n", "line 1, column 8"),
             ("nick = \"alice", "line 1, column"),
+            ("lan = true\nrelay = \"https://\"\n", "line 2, column 9"),
+            ("relay = [\"https://a.example\"]\n", "line 1, column 9"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with("/h/config.toml, ") && error.contains(place), "{error}");

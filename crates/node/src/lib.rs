@@ -5,7 +5,7 @@ mod bindings;
 mod caller;
 pub mod carriers;
 mod clock;
-mod config;
+pub mod config;
 mod driver;
 mod errors;
 mod home_dir;
@@ -32,7 +32,7 @@ use std::io::Write;
 
 use parlor_api::paths::Home;
 
-pub use caller::refuse_agents_here;
+pub use caller::{refuse_agents_changing_settings, refuse_agents_here};
 pub use config::ConfigError;
 pub use home_dir::HomeDirError;
 pub use identity_backup::{Backup, BackupError, Restore, Restored};

@@ -11,7 +11,7 @@ use parlor_wire::{PeerId, RoomId};
 
 use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
-use crate::carriers::Carrier;
+use crate::carriers::Both;
 use crate::clock::{self, Clock};
 use crate::driver::Driver;
 use crate::life::Life;
@@ -29,7 +29,7 @@ pub(crate) struct Node {
     pub since_ms: u64,
     pub clock: Clock,
     pub driver: Driver,
-    pub carrier: Arc<dyn Carrier + Sync>,
+    pub carrier: Arc<Both>,
     pub life: Life,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
@@ -38,6 +38,8 @@ pub(crate) struct Node {
     /// What was given under which token, to whom: only the connection that was given something may say that it
     /// was written out.
     given: Mutex<BTreeMap<u64, HolderId>>,
+    /// The relays that a person was told of.
+    relays_told: Mutex<Option<String>>,
 }
 
 /// What a node is made from.
@@ -47,7 +49,8 @@ pub(crate) struct NodeParts {
     pub me: PeerId,
     pub clock: Clock,
     pub driver: Driver,
-    pub carrier: Arc<dyn Carrier + Sync>,
+    pub carrier: Arc<Both>,
+    pub relays_told: Option<String>,
     pub sessions: Sessions,
     pub bindings: Bindings,
 }
@@ -71,7 +74,17 @@ impl Node {
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),
             given: Mutex::default(),
+            relays_told: Mutex::new(parts.relays_told),
         }
+    }
+
+    /// Whether a person was told of these relays.
+    pub(crate) fn relays_told(&self, urls: &[String]) -> bool {
+        lock(&self.relays_told).as_ref().is_some_and(|told| *told == urls.join(" "))
+    }
+
+    pub(crate) fn note_relays_told(&self, urls: String) {
+        *lock(&self.relays_told) = Some(urls);
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

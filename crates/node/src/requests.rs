@@ -10,6 +10,7 @@ mod log;
 mod members;
 mod peers;
 pub(crate) mod place;
+pub(crate) mod relays;
 mod rooms;
 mod status;
 mod talk;
@@ -22,6 +23,7 @@ use parlor_api::{ApiError, Event, Reply, Request};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
+use crate::life::Ending;
 use crate::node::Node;
 
 /// Waiting for others longer than this is the caller's business, in milliseconds.
@@ -54,15 +56,17 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
     match request {
         Request::Status => here::status(asked).await,
         Request::Here => here::here(asked).await,
-        Request::Stop => here::stop(asked).await,
+        Request::Stop => here::end(asked, Ending::Stop).await,
+        Request::Restart => here::restart(asked).await,
+        Request::MayConfigure { command } => here::may_configure(asked, &command),
         Request::Nick { set } => here::nick(asked, set).await,
         Request::Identity => here::identity(asked).await,
         Request::IdentityRevoke { abandon } => here::revoke(asked, abandon).await,
         Request::PeerList => peers::list(asked).await,
         Request::PeerName { peer, name } => peers::name(asked, &peer, name).await,
         Request::PeerVerify { peer, mark } => peers::verify(asked, &peer, mark).await,
-        Request::Start { name, dir, force, local } => {
-            rooms::start(asked, rooms::Wanted { name, dir, force, local }).await
+        Request::Start { name, dir, force, local, lan } => {
+            rooms::start(asked, rooms::Wanted { name, dir, force, local, lan }).await
         }
         Request::Join { ticket, dir, force, wait_ms } => {
             rooms::join(asked, &ticket, dir, force, wait_ms).await
@@ -93,6 +97,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Log { room, limit, since_ms, follow } => {
             log::log(asked, log::Wanted { room, limit, since_ms, follow }).await
         }
+        Request::Relays => relays::relays(asked).await,
+        Request::RelaysTold => relays::relays_told(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
         Request::Hook { program, stdin, env, parent_pid: _ } => {
             hook::hook(asked, hook::Call { program, stdin, env }).await

@@ -15,8 +15,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::bindings::Bindings;
-use crate::carriers::CarrierEvent;
-use crate::carriers::p2p::P2p;
+use crate::carriers::p2p::TrustedRoots;
+use crate::carriers::{Both, BothOptions, CarrierEvent};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Driver, Origin, Worker, WorkerParts};
@@ -25,6 +25,7 @@ use crate::identity_file;
 use crate::life::Ending;
 use crate::lock::HomeLock;
 use crate::node::{Node, NodeParts};
+use crate::requests::relays;
 use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
 use crate::start::StartError;
@@ -83,7 +84,7 @@ pub(crate) fn run(home: Home, mut options: RunOptions) -> Result<(), StartError>
 /// The parts of a node at work.
 struct Running {
     node: Arc<Node>,
-    carrier: Arc<P2p>,
+    carrier: Arc<Both>,
     driving: JoinHandle<()>,
     transcribing: JoinHandle<()>,
     signals: Vec<Signal>,
@@ -107,13 +108,23 @@ impl Running {
         let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
         let known_port = kept_port(&snapshot);
         let origin = Origin { secret: identity.secret, default_nick: nick(config) };
+        let relays_told = relays::told(&snapshot);
         let engine = origin.restore(clock.now(), snapshot, store.as_mut())?;
 
         let (events, carried) = mpsc::channel::<CarrierEvent>(CARRIED_LEN);
         let port = config.port.or(known_port);
-        let lan = config.lan.unwrap_or(true);
-        let carrier = runtime.block_on(P2p::start(&origin.secret, port, lan, events));
-        let carrier = Arc::new(carrier.map_err(|error| StartError::Endpoint(error.to_string()))?);
+        let carriers = BothOptions {
+            secret: origin.secret.clone(),
+            port,
+            lan: config.lan.unwrap_or(true),
+            relay: config.relay.clone().unwrap_or_default(),
+            roots: roots(config),
+        };
+        let carrier = runtime.block_on(Both::start(carriers, events));
+        let carrier = carrier.map_err(|error| StartError::Endpoint(error.to_string()))?;
+        if relays_told.as_ref().is_some_and(|told| *told == carrier.set_relays().join(" ")) {
+            carrier.allow_relays();
+        }
         keep_port(store.as_mut(), known_port, carrier.port())?;
         if config.port.is_some_and(|port| port != carrier.port()) {
             tracing::warn!("the port config.toml names is taken; the node is at {}", carrier.port());
@@ -130,6 +141,7 @@ impl Running {
             me: identity.peer,
             driver: driver.clone(),
             carrier: carrier.clone(),
+            relays_told,
             sessions,
             bindings,
         }));
@@ -221,6 +233,15 @@ fn spawn_transcripts(
 fn nick(config: &Config) -> String {
     let of_system = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     config.nick.clone().or_else(of_system).unwrap_or_default()
+}
+
+/// A file that cannot be read keeps no node from starting: relays it certifies do not answer, and `doctor` says so.
+fn roots(config: &Config) -> TrustedRoots {
+    let Some(path) = &config.relay_ca else { return TrustedRoots::default() };
+    TrustedRoots::read(path).unwrap_or_else(|error| {
+        tracing::warn!("relay_ca: {error}");
+        TrustedRoots::default()
+    })
 }
 
 fn kept_port(snapshot: &Snapshot) -> Option<u16> {

@@ -172,6 +172,7 @@ fn a_local_room_is_heard_by_the_sessions_of_this_machine_and_gets_no_ticket() {
         dir: Some(side.dir.path().into()),
         force: false,
         local: true,
+        lan: false,
     };
     let Ok(Reply::Started(started)) = side.ask(&start) else { panic!() };
     assert!(started.ticket.is_none());

@@ -23,6 +23,7 @@ fn a_full_disk_refuses_loses_nothing_and_is_got_over_without_a_restart() {
         dir: Some(disk.path().into()),
         force: false,
         local: false,
+        lan: false,
     })
     .unwrap();
     let mut say = |number: u32| {

@@ -118,6 +118,7 @@ fn a_dead_nodes_socket_and_lock_are_no_obstacle_and_what_was_acknowledged_is_the
                     dir: None,
                     force: false,
                     local: false,
+                    lan: false,
                 })
                 .unwrap();
         }

@@ -192,7 +192,7 @@ fn an_agent_may_talk_and_may_not_change_who_hears() {
     assert_eq!((messages[0].id.as_str(), messages[0].author.as_str()), (sent.id.as_str(), "agent"));
     assert_eq!(messages[0].session.as_deref(), Some(label));
     for request in [
-        Request::Start { name: None, dir: None, force: false, local: false },
+        Request::Start { name: None, dir: None, force: false, local: false, lan: false },
         Request::Join { ticket: "parlor1".into(), dir: None, force: false, wait_ms: 0 },
         support::invite(None),
         Request::RoomBind { room: room.clone(), dir: "/srv".into(), force: false },

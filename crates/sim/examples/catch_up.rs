@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use parlor_core::engine::Engine;
-use parlor_core::engine::api::{Author, Command, Effect, Event, Now, Outcome, Priority, Send};
+use parlor_core::engine::api::{Author, Command, Effect, Event, Now, Outcome, Priority, Reach, Send};
 use parlor_core::persist::Snapshot;
 use parlor_store::{MemoryStore, Store};
 use parlor_wire::frame::Frame;
@@ -119,7 +119,7 @@ fn main() {
     let mut starter = Node::new("starter", 1, start);
     let mut joiner = Node::new("joiner", 2, start);
     let endpoints = vec![Endpoint { peer: starter.engine.me(), addresses: Vec::new() }];
-    let command = Command::Start { name: "room".into(), stays_here: false, expires: None, endpoints };
+    let command = Command::Start { name: "room".into(), reach: Reach::Anywhere, expires: None, endpoints };
     let Outcome::Started { invited: Some(invited), .. } = starter.ask(start, command) else { return };
     let begun = Instant::now();
     for n in 0..count {

@@ -2,7 +2,7 @@
 
 use parlor_core::crypto::TicketKeys;
 use parlor_core::engine::api::{
-    Author, Command, Failure, Invited, MessageView, Outcome, Priority, Send, Sent, Terms,
+    Author, Command, Failure, Invited, MessageView, Outcome, Priority, Reach, Send, Sent, Terms,
 };
 use parlor_wire::control::Role;
 use parlor_wire::ticket::{Endpoint, TicketText};
@@ -46,7 +46,8 @@ impl World {
     pub fn start_room(&mut self, node: usize, name: &str) -> Invited {
         let expires = Some(self.wall_ms(node) + TICKET_MS);
         let endpoints = self.endpoint(node);
-        match self.ask(node, Command::Start { name: name.into(), stays_here: false, expires, endpoints }) {
+        match self.ask(node, Command::Start { name: name.into(), reach: Reach::Anywhere, expires, endpoints })
+        {
             Some(Ok(Outcome::Started { invited: Some(invited), .. })) => invited,
             other => self.fail(&format!("start: {other:?}")),
         }
@@ -68,7 +69,7 @@ impl World {
     /// Starts a room that stays on its node.
     pub fn start_local(&mut self, node: usize, name: &str) -> RoomId {
         let command =
-            Command::Start { name: name.into(), stays_here: true, expires: None, endpoints: Vec::new() };
+            Command::Start { name: name.into(), reach: Reach::Here, expires: None, endpoints: Vec::new() };
         match self.ask(node, command) {
             Some(Ok(Outcome::Started { room, invited: None })) => room,
             other => self.fail(&format!("start: {other:?}")),

@@ -15,6 +15,8 @@ pub mod parlor;
 pub mod person;
 mod process;
 pub mod record;
+#[cfg(target_os = "linux")]
+pub mod relay;
 pub mod run;
 pub mod stub_model;
 #[cfg(target_os = "linux")]

@@ -2,6 +2,8 @@
 //!
 //! Everything is deleted at drop. Nothing appears in the namespace of the test itself.
 
+mod internet;
+
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,6 +11,8 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::run::{Run, find_program};
 use crate::{Error, Result};
+
+pub use internet::{Internet, Nat};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 /// The one network interface of a host, beside loopback.

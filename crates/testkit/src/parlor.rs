@@ -58,8 +58,15 @@ impl ParlorHome {
     /// The home of `person` with the binary given, which is put on the person's `PATH` as `parlor`.
     pub fn with_binary(person: &Person, binary: PathBuf) -> Result<Self> {
         person.install("parlor", &binary)?;
+        stay_here(&person.parlor_home())?;
         let cwd = person.home();
         Ok(Self { person: person.clone(), binary, cwd, env: Vec::new(), behind: Vec::new() })
+    }
+
+    /// Changes `config.toml`, for the next start of a node.
+    pub fn configure(&self, text: &str) -> Result<()> {
+        let path = self.dir().join("config.toml");
+        std::fs::write(&path, text).map_err(Error::file("cannot write", path))
     }
 
     /// Whose home this is.
@@ -133,6 +140,21 @@ impl Drop for ParlorHome {
             self.kill_node();
         }
     }
+}
+
+/// A test's traffic stays on loopback or in its own network: no relay of the world's is asked.
+fn stay_here(home: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(home)
+        .map_err(Error::file("cannot make", home))?;
+    let path = home.join("config.toml");
+    if path.exists() {
+        return Ok(());
+    }
+    std::fs::write(&path, "relay = \"off\"\n").map_err(Error::file("cannot write", path))
 }
 
 /// Whether `pid` lives and was started for `home`: a stale lock file may name a stranger by now.

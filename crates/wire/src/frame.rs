@@ -46,10 +46,13 @@ pub struct Hello {
     #[n(1)]
     pub nonce: Salt,
     /// What the sender knows beyond version 1, a bit each: frames that a peer which does not know them would take for
-    /// malformed. No bit has a meaning yet; unknown ones say nothing.
+    /// malformed. Unknown bits say nothing.
     #[n(2)]
     pub knows: u64,
 }
+
+/// In [`Hello::knows`]: the frame [`Frame::Whereabouts`].
+pub const KNOWS_WHEREABOUTS: u64 = 1;
 
 /// Proof that one holds the text of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -255,6 +258,10 @@ pub enum Frame {
     /// Presence.
     #[n(11)]
     Signal(#[n(0)] Signal),
+    /// Where its author's node is reached; only to whom the hello says that it knows this. Built like the signal of a
+    /// session, of the handle that is all zeros, and with a `ttl_s` of 0: read as presence, it says nothing.
+    #[n(12)]
+    Whereabouts(#[n(0)] Signal),
 }
 
 impl Frame {
@@ -282,7 +289,7 @@ impl Frame {
             Self::DataPush(push) => at_most(push.entries.len(), limits::MAX_BATCH_ENTRIES),
             Self::DataHeads(heads) => check_chains(&heads.chains),
             Self::Ack(ack) => check_chains(&ack.chains),
-            Self::Signal(signal) => match signal.sealed.len() {
+            Self::Signal(signal) | Self::Whereabouts(signal) => match signal.sealed.len() {
                 bytes if bytes > limits::MAX_SIGNAL_BYTES => {
                     Err(CborError::TooLong(bytes, limits::MAX_SIGNAL_BYTES))
                 }

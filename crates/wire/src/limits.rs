@@ -89,3 +89,10 @@ pub const MAX_SIGNALS: usize = 2048;
 pub const MAX_SIGNAL_MARKS: usize = 16 * MAX_MEMBERS;
 /// How long an absent session counts as present, in seconds.
 pub const LEASE_SECONDS: u64 = 90;
+/// Addresses a node tells of itself: those of a few interfaces, and of the world's side of its router.
+pub const MAX_TOLD_ADDRESSES: usize = 8;
+/// Longest URL of a relay, in bytes: the name of a machine, and a path at most.
+pub const MAX_RELAY_URL_BYTES: usize = 128;
+/// Whereabouts of others that a newly opened link is told: each is learned from its author's own links too, and all of
+/// 512 would cost 200 KiB a link.
+pub const MAX_WHEREABOUTS_TOLD: usize = 64;

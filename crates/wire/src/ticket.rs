@@ -13,6 +13,10 @@ use crate::{TimeMs, cbor, domain, ids, limits};
 
 /// What every ticket text begins with; the digit is the version of the text form.
 pub const PREFIX: &str = "parlor1";
+/// In the place of the relay: the room stays in the local network.
+pub const LAN: &str = "lan";
+/// In the place of the relay: whichever of the default relays its maker is at.
+pub const DEFAULT_RELAYS: &str = "default";
 const ANY_PREFIX: &str = "parlor";
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
@@ -39,7 +43,7 @@ pub struct TicketText {
     pub seed: Zeroizing<[u8; 32]>,
     /// Who to ask.
     pub endpoints: Vec<Endpoint>,
-    /// A relay or hub, as a URL.
+    /// A relay or hub, as a URL; or one of the words [`LAN`] and [`DEFAULT_RELAYS`].
     pub relay: Option<String>,
     /// When it expires.
     pub expires: Option<TimeMs>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::measure::Spread;
+use super::process::{cpu_s, rss_mib};
 use super::table::{Bar, Judged, Row};
 use super::world::Person;
 use crate::Result;
@@ -19,11 +20,9 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     bob.parlor(&["send", "now be quiet"])?;
     let pid = alice.node_pid()?;
     std::thread::sleep(Duration::from_secs(2)); // sleep: what was just begun ends
-    let before = cpu_ticks(pid)?;
+    let before = cpu_s(pid)?;
     std::thread::sleep(WHILE); // sleep: the time that is measured
-    let ticks = cpu_ticks(pid)? - before;
-    // The kernel counts in hundredths of a second on every Linux there is.
-    let percent = ticks as f64 / WHILE.as_secs_f64();
+    let percent = (cpu_s(pid)? - before) / WHILE.as_secs_f64() * 100.0;
     let row = |what: &str, unit, value, limit| Row {
         what: what.to_owned(),
         unit,
@@ -34,20 +33,4 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         row("idle node, one peer: RSS", "MiB", rss_mib(pid)?, RSS_BAR_MIB),
         row("idle node, one peer: CPU of one core", "%", percent, CPU_BAR_PERCENT),
     ])
-}
-
-fn rss_mib(pid: u32) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024.0)
-}
-
-/// User and system time of a process.
-fn cpu_ticks(pid: u32) -> Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let after = stat.rsplit(')').next().ok_or("no stat")?;
-    let fields: Vec<&str> = after.split_whitespace().collect();
-    let field = |at: usize| -> Result<u64> { Ok(fields.get(at).ok_or("a short stat")?.parse()?) };
-    Ok(field(11)? + field(12)?)
 }

@@ -5,7 +5,11 @@ mod engine;
 mod hook;
 mod idle;
 mod measure;
+mod net;
+mod page;
+mod process;
 mod process_start;
+mod room;
 mod table;
 mod talk;
 mod world;
@@ -25,6 +29,9 @@ pub struct Options {
     /// One JSON object per row instead of the table.
     #[arg(long)]
     json: bool,
+    /// Writes the table, and the machine it is of, to docs/bench.md.
+    #[arg(long)]
+    write: bool,
     /// How often each thing is measured; each bench has its own default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: Option<u32>,
@@ -60,6 +67,9 @@ const BENCHES: &[Bench] = &[
     Bench { name: "send-to-hook", unasked: true, needs_release: true, run: talk::send_to_hook },
     Bench { name: "catch-up", unasked: true, needs_release: true, run: talk::catch_up },
     Bench { name: "idle", unasked: true, needs_release: true, run: idle::run },
+    Bench { name: "keep-alive", unasked: true, needs_release: true, run: room::keep_alive },
+    Bench { name: "room", unasked: true, needs_release: true, run: room::room },
+    Bench { name: "rooms", unasked: true, needs_release: true, run: room::rooms },
     Bench { name: "engine", unasked: true, needs_release: false, run: engine::run },
     Bench { name: "process-start", unasked: false, needs_release: false, run: process_start::run },
 ];
@@ -78,6 +88,9 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let lines = if options.json { table::json_lines(&rows) } else { table::lines(&rows) };
     lines.iter().for_each(|line| say(line));
+    if options.write {
+        page::write(&rows)?;
+    }
     Ok(rows.iter().all(Row::holds))
 }
 

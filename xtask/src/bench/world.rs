@@ -2,12 +2,14 @@
 //! Measures nothing.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::net::Net;
 use crate::Result;
 
 /// Requests written before answers are read: many in one commit, and fewer than a connection may have at work.
@@ -17,13 +19,25 @@ const PIPELINE: usize = 24;
 pub struct Person {
     root: tempfile::TempDir,
     release: PathBuf,
+    /// The words before each command.
+    behind: Vec<String>,
 }
 
 impl Person {
     pub fn new(release: &Path) -> Result<Self> {
         let root = tempfile::Builder::new().prefix("pb-").rand_bytes(5).tempdir_in("/tmp")?;
         std::fs::create_dir(root.path().join("project"))?;
-        Ok(Self { root, release: release.to_owned() })
+        let person = Self { root, release: release.to_owned(), behind: Vec::new() };
+        std::fs::DirBuilder::new().mode(0o700).create(person.home())?;
+        std::fs::write(person.home().join("config.toml"), "relay = \"off\"\n")?;
+        Ok(person)
+    }
+
+    /// One whose node is in a network of the bench's.
+    pub fn within(release: &Path, net: &Net) -> Result<Self> {
+        let mut person = Self::new(release)?;
+        person.behind = net.prefix();
+        Ok(person)
     }
 
     pub fn home(&self) -> PathBuf {
@@ -36,7 +50,10 @@ impl Person {
 
     /// Runs `parlor ARGS` in the project and returns its stdout.
     pub fn parlor(&self, args: &[&str]) -> Result<String> {
-        let output = Command::new(self.release.join("parlor"))
+        let program = self.release.join("parlor").display().to_string();
+        let words: Vec<&str> = self.behind.iter().chain([&program]).map(String::as_str).collect();
+        let output = Command::new(words[0])
+            .args(&words[1..])
             .args(args)
             .current_dir(self.project())
             .env("PARLOR_HOME", self.home())

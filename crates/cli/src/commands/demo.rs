@@ -96,7 +96,7 @@ impl Person {
         std::fs::create_dir_all(&project)?;
         make_private(home.dir())?;
         // They know each other's address from the ticket; nobody else on the network is to hear of them.
-        std::fs::write(home.config(), format!("nick = \"{name}\"\nlan = false\n"))?;
+        std::fs::write(home.config(), format!("nick = \"{name}\"\nlan = false\nrelay = \"off\"\n"))?;
         Ok(Self { name, dir, home, project })
     }
 

@@ -2,12 +2,16 @@
 
 use parlor_api::{Here, Reply, Request};
 
+use super::relays::{self, Named};
 use super::{Context, current_dir};
 use crate::errors::{Failure, Outcome};
 use crate::render;
 
 pub fn run(context: &Context) -> Outcome {
     let here = look(context)?;
+    if !here.rooms.is_empty() {
+        relays::name(context, Named::IfNeeded)?;
+    }
     context.out.answer(&here, || render::here(&here))?;
     context.out.talk(&render::next_here(&here));
     Ok(())

@@ -3,12 +3,14 @@
 use parlor_api::{Reply, Request};
 
 use super::Context;
+use super::relays::{self, Named};
 use crate::args::Invite;
 use crate::errors::{Failure, Outcome};
 use crate::render;
 
 pub fn run(context: &Context, invite: Invite) -> Outcome {
     context.mention_clock();
+    relays::name(context, Named::IfNeeded)?;
     let request = Request::Invite {
         room: invite.room,
         expires_s: invite.expires.map(|time| time.as_secs()),

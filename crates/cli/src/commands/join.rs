@@ -1,8 +1,9 @@
 //! `parlor join`: enters a room by its ticket, now or as soon as somebody of it is reached.
 
 use parlor_api::{Joined, Reply, Request};
-use parlor_wire::ticket::{TicketError, TicketText};
+use parlor_wire::ticket::{LAN, TicketError, TicketText};
 
+use super::relays::{self, Named};
 use super::start::{mention_agent, mention_nick};
 use super::{Context, dir_to_bind};
 use crate::args::Join;
@@ -17,6 +18,9 @@ pub fn run(context: &Context, join: Join) -> Outcome {
     let pasted = input::text(&join.ticket, input::TICKET, context.out)?;
     let ticket = TicketText::parse(&pasted).map_err(not_a_ticket)?;
     let dir = dir_to_bind(&join.binding)?;
+    if ticket.relay.as_deref() != Some(LAN) {
+        relays::name(context, Named::Always)?;
+    }
     // What goes on is the ticket alone, not what stood around it.
     let request =
         Request::Join { ticket: ticket.to_text(), dir, force: join.binding.force, wait_ms: WAIT_MS };

@@ -1,5 +1,6 @@
 //! One file per command: from its arguments to one request, from the answer to what is shown.
 
+mod config;
 mod demo;
 mod doctor;
 mod here;
@@ -14,6 +15,7 @@ mod nick;
 mod node;
 mod node_log;
 mod peer;
+mod relays;
 mod room;
 mod send;
 mod start;
@@ -94,7 +96,7 @@ fn confirm(context: &Context, asked: &str, unasked: &str, refused: &str) -> Outc
 
 /// Whether a command is what one begins with.
 fn makes_a_home(command: Option<&Command>) -> bool {
-    use Command::{Demo, Doctor, Hook, Identity, Install, Join, Mcp, Nick, Node, Start};
+    use Command::{Config, Demo, Doctor, Hook, Identity, Install, Join, Mcp, Nick, Node, Start};
     matches!(
         command,
         None | Some(
@@ -104,6 +106,7 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Install(_)
                 | Doctor
                 | Identity(_)
+                | Config(_)
                 | Demo
                 | Node(_)
                 | Hook { .. }
@@ -133,6 +136,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Doctor) => doctor::run(context),
         Some(Command::Node(node)) => node::manage(context, node),
         Some(Command::Identity(command)) => identity::run(context, command, interrupt),
+        Some(Command::Config(command)) => config::run(context, command),
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // Both were run before anything else.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use parlor_api::{Invited, Reply, Request, Started};
 
+use super::relays::{self, Named};
 use super::{Context, dir_to_bind, install};
 use crate::args::Start;
 use crate::errors::{Failure, Outcome};
@@ -15,7 +16,16 @@ const NAMELESS: &str = "nameless";
 pub fn run(context: &Context, start: Start) -> Outcome {
     context.mention_clock();
     let dir = dir_to_bind(&start.binding)?;
-    let request = Request::Start { name: start.name, dir, force: start.binding.force, local: start.local };
+    if !start.local && !start.lan {
+        relays::name(context, Named::Always)?;
+    }
+    let request = Request::Start {
+        name: start.name,
+        dir,
+        force: start.binding.force,
+        local: start.local,
+        lan: start.lan,
+    };
     let Reply::Started(started) = context.ask(&request)? else { return Err(Failure::unexpected_reply()) };
     let Some(ticket) = &started.ticket else { return opened_here(context, &started) };
     context
@@ -44,6 +54,9 @@ fn opened_here(context: &Context, started: &Started) -> Outcome {
 fn explain(context: &Context, started: &Started, ticket: &Invited) {
     let out = context.out;
     out.talk(&render::ticket_allows(ticket));
+    if started.room.carrier == "lan" {
+        out.talk("It never leaves the local network: who joins must be in the same one, and no relay is asked for it.");
+    }
     out.talk(&render::heard(started.bound.as_deref()));
     out.talk(
         "This machine's key alone owns the room, and only an owner makes tickets: keep its home backed up.",

@@ -16,11 +16,15 @@ use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
 pub use presence::{Presence, SessionView, Status};
 pub use view::{
-    AskingView, PausedView, PeerView, PersonView, RoomStanding, RoomView, TicketView, WantedLink,
+    AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,
 };
 
 /// One stream to one peer about one room. Given by the driver, never reused.
 pub type LinkId = u64;
+
+/// This bit of a link's id says that it runs inside the local network, on a path that no relay can be part of. Rooms that
+/// stay in the local network are spoken of on such links, all others on links without it.
+pub const NEAR: LinkId = 1 << 63;
 /// One command. Given by the driver.
 pub type RequestId = u64;
 /// One load. Given by the engine.
@@ -165,8 +169,8 @@ pub enum Command {
     Start {
         /// Its name.
         name: String,
-        /// It never leaves this node, and gets no ticket.
-        stays_here: bool,
+        /// Where it may be carried.
+        reach: Reach,
         /// When its first ticket expires.
         expires: Option<TimeMs>,
         /// Where this node can be reached.
@@ -347,7 +351,28 @@ pub enum Command {
         peer: PeerId,
         /// Where.
         addresses: Vec<SocketAddr>,
+        /// By the carrier of the local network.
+        near: bool,
     },
+    /// Where this node is reached from now on; members of its rooms are told. → no reply
+    Here {
+        /// By the carrier of all rooms but those that stay in the local network.
+        far: Places,
+        /// By the carrier of these.
+        near: Vec<SocketAddr>,
+    },
+}
+
+/// Where a room may be carried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// To members wherever they are.
+    #[default]
+    Anywhere,
+    /// To members in the same local network: no relay ever carries it.
+    Lan,
+    /// Nowhere: it stays on this node and gets no ticket.
+    Here,
 }
 
 /// What a new ticket allows.

@@ -3,10 +3,10 @@
 
 use parlor_wire::control::{ControlBody, Role, Ticket};
 use parlor_wire::ids::BodyHash;
-use parlor_wire::ticket::{Endpoint, TicketText};
+use parlor_wire::ticket::{Endpoint, LAN, TicketText};
 use parlor_wire::{EntryId, RoomId, TimeMs, limits};
 
-use super::api::{Command, Failure, Invited, Outcome, RequestId, Send, Sent, Terms};
+use super::api::{Command, Failure, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
 use super::push::ReachWait;
 use super::{Engine, Pending, RECENT_REQUESTS, restore};
 use crate::crypto::TicketKeys;
@@ -50,8 +50,8 @@ pub(super) struct JoinWait {
 impl Engine {
     pub(super) fn command(&mut self, request: RequestId, command: Command) {
         match command {
-            Command::Start { name, stays_here, expires, endpoints } => {
-                let outcome = self.start(&name, stays_here, expires, endpoints);
+            Command::Start { name, reach, expires, endpoints } => {
+                let outcome = self.start(&name, reach, expires, endpoints);
                 self.reply(request, outcome);
             }
             Command::OpenDirect { peer } => {
@@ -95,13 +95,14 @@ impl Engine {
             Command::SetVerified { peer } => self.set_verified(request, peer),
             Command::PutRecord { table, key, value } => self.put_record(request, table, key, value),
             Command::Announce { room, session, presence } => self.announce(room, session, presence),
-            Command::Learned { peer, addresses } => {
+            Command::Here { far, near } => self.here(far, near),
+            Command::Learned { peer, addresses, near } => {
                 let known = self
                     .rooms
                     .values()
                     .any(|held| held.roster.reads(&peer) || held.local.contacts.contains(&peer));
                 if known {
-                    self.learned(peer, &addresses);
+                    self.learned(peer, &addresses, near);
                 }
             }
         }
@@ -139,7 +140,7 @@ impl Engine {
     fn start(
         &mut self,
         name: &str,
-        stays_here: bool,
+        reach: Reach,
         expires: Option<TimeMs>,
         endpoints: Vec<Endpoint>,
     ) -> Result<Outcome, Failure> {
@@ -153,7 +154,8 @@ impl Engine {
         let local = LocalRecord {
             state: record::STATE_JOINED,
             chain: Some(chain),
-            stays_here,
+            stays_here: reach == Reach::Here,
+            lan: reach == Reach::Lan,
             ..LocalRecord::default()
         };
         self.rooms.insert(room, Room::new(room, local));
@@ -161,7 +163,10 @@ impl Engine {
         self.take_own_control(room, genesis)?;
         self.sealing_key(room)?;
         let terms = Ticketing { expires, uses: None, role: Role::Member, approve: false };
-        let invited = if stays_here { None } else { Some(self.new_ticket(room, terms, endpoints)?) };
+        let invited = match reach {
+            Reach::Here => None,
+            Reach::Anywhere | Reach::Lan => Some(self.new_ticket(room, terms, endpoints)?),
+        };
         self.say_name(room, name)?;
         let nick = self.nick.clone();
         self.local(room, |local| local.told_nick = Some(nick));
@@ -253,8 +258,11 @@ impl Engine {
         let state = held.roster.tickets.get(&id).ok_or(Failure::Limit("there is no such ticket"))?;
         let seed =
             self.ticket_seeds.get(&(room, id)).ok_or(Failure::Limit("that ticket was made elsewhere"))?;
-        let text =
-            TicketText { room, seed: seed.clone(), endpoints, relay: None, expires: state.ticket.expires };
+        let relay = match held.local.lan {
+            true => Some(LAN.to_owned()),
+            false => self.whereabouts.relay().or(held.local.relay.as_ref()).cloned(),
+        };
+        let text = TicketText { room, seed: seed.clone(), endpoints, relay, expires: state.ticket.expires };
         Ok(Invited {
             room,
             id,
@@ -288,11 +296,14 @@ impl Engine {
             self.reply(request, Err(Failure::TicketExpired));
             return;
         }
+        let lan = ticket.relay.as_deref() == Some(LAN);
         let local = LocalRecord {
             state: record::STATE_JOINING,
             ticket_seed: Some(BodyHash(*ticket.seed)),
             ticket_expires: ticket.expires,
             contacts: ticket.endpoints.iter().map(|endpoint| endpoint.peer).collect(),
+            lan,
+            relay: ticket.relay.clone().filter(|_| !lan),
             ..self.rooms.get(&room).map(|held| held.local.clone()).unwrap_or_default()
         };
         let keys = TicketKeys::from_seed(&ticket.seed);
@@ -301,8 +312,10 @@ impl Engine {
         held.ticket = Some(keys);
         held.keys.read_again();
         self.touched_rooms.insert(room);
+        let relays: Vec<String> = ticket.relay.clone().into_iter().filter(|_| !lan).collect();
         for endpoint in &ticket.endpoints {
-            self.learned(endpoint.peer, &endpoint.addresses);
+            self.learned(endpoint.peer, &endpoint.addresses, lan);
+            self.learned_relays(endpoint.peer, &relays);
         }
         self.refold(room);
         self.links_changed();
@@ -487,25 +500,5 @@ impl Engine {
             None => Op::Delete { table, key },
         });
         self.reply(request, Ok(Outcome::Done));
-    }
-
-    /// Where a peer was reached, newest first, bounded.
-    fn learned(&mut self, peer: parlor_wire::PeerId, addresses: &[std::net::SocketAddr]) {
-        const KEPT: usize = 8;
-        if peer == self.me || addresses.is_empty() {
-            return;
-        }
-        let known = self.peers.entry(peer).or_default();
-        let mut all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        all.extend(
-            known.addresses.iter().filter(|text| !addresses.iter().any(|a| a.to_string() == **text)).cloned(),
-        );
-        all.truncate(KEPT);
-        if all != known.addresses {
-            known.addresses = all;
-            let value = parlor_wire::cbor::encode(known);
-            self.put(Table::Peer, peer.0.to_vec(), value);
-            self.links_changed();
-        }
     }
 }

@@ -7,7 +7,7 @@ use parlor_wire::frame::{self, ChainTips, Frame, Hello, Open, Proof, Refusal, Ti
 use parlor_wire::{Data, EntryId, PeerId, RoomId, Salt, WIRE_VERSION, domain, limits};
 
 use super::Engine;
-use super::api::{Effect, LinkId};
+use super::api::{Effect, LinkId, NEAR};
 use crate::room::{Gone, record};
 
 /// How long a link may take until it is open and entitled, in milliseconds.
@@ -34,6 +34,8 @@ pub(super) struct Link {
     opened_ms: u64,
     my_nonce: Salt,
     peer_nonce: Option<Salt>,
+    /// What it knows beyond version 1, a bit each.
+    pub peer_knows: u64,
     sent_open: bool,
     /// Both sides have named the room.
     pub open: bool,
@@ -44,6 +46,10 @@ pub(super) struct Link {
     proved: Option<EntryId>,
     /// Our heads were sent, so changes are told from here on.
     pub told_heads: bool,
+    /// It was told where nodes are. Both are members then: before it joins it opens nothing, and this node seals nothing.
+    told_where: bool,
+    /// Whereabouts it passed on of people who are no members yet.
+    pub early: Vec<frame::Signal>,
     /// All control entries the peer spoke of are here.
     pub control_done: bool,
     pub control_asked: Option<u64>,
@@ -229,12 +235,15 @@ impl Engine {
                 opened_ms: self.now.mono_ms,
                 my_nonce,
                 peer_nonce: None,
+                peer_knows: 0,
                 sent_open: false,
                 open: false,
                 knows_leave: false,
                 entitled: false,
                 proved: None,
                 told_heads: false,
+                told_where: false,
+                early: Vec::new(),
                 control_done: false,
                 control_asked: None,
                 spoken: BTreeMap::new(),
@@ -256,7 +265,10 @@ impl Engine {
                 stalled: BTreeSet::new(),
             },
         );
-        self.send(link, &Frame::Hello(Hello { v: WIRE_VERSION, nonce: my_nonce, knows: 0 }));
+        self.send(
+            link,
+            &Frame::Hello(Hello { v: WIRE_VERSION, nonce: my_nonce, knows: frame::KNOWS_WHEREABOUTS }),
+        );
     }
 
     /// Makes place for one more caller nobody knows: the one that has stood longest without being entitled to anything goes.
@@ -287,10 +299,8 @@ impl Engine {
 
     /// Remembers when a peer was last linked.
     fn saw(&mut self, peer: PeerId) {
-        let record = self.peers.entry(peer).or_default();
-        record.last_seen = Some(self.now.wall_ms);
-        let value = parlor_wire::cbor::encode(record);
-        self.put(crate::persist::Table::Peer, peer.0.to_vec(), value);
+        self.peers.entry(peer).or_default().last_seen = Some(self.now.wall_ms);
+        self.put_peer(peer);
     }
 
     pub(super) fn close_link(&mut self, link: LinkId, reason: impl Into<String>) {
@@ -331,6 +341,7 @@ impl Engine {
             (Frame::DataPush(push), Some(room)) => self.data_push(link, room, &push),
             (Frame::Ack(ack), Some(room)) => self.acked(link, room, &ack),
             (Frame::Signal(signal), Some(room)) => self.heard(link, room, signal),
+            (Frame::Whereabouts(signal), Some(room)) => self.heard_whereabouts(link, room, signal),
             (_, None) => self.close_link(link, "a frame before the room was named"),
         }
     }
@@ -346,6 +357,7 @@ impl Engine {
             self.close_link(link, "a second hello");
             return;
         }
+        state.peer_knows = hello.knows;
         if state.dialled {
             self.send_open(link);
         }
@@ -375,7 +387,7 @@ impl Engine {
             return;
         }
         let peer = state.peer;
-        if !self.knows_room(open.room, peer) {
+        if !self.knows_room(open.room, peer) || self.is_lan(&open.room) != (link & NEAR != 0) {
             self.send(link, &Frame::Refuse(Refusal::NotEntitled));
             self.close_link(link, "a room that is not held here");
             return;
@@ -486,8 +498,10 @@ impl Engine {
     /// Who may be served is looked at again whenever the fold changes.
     pub(super) fn entitle_links(&mut self, room: RoomId) {
         let Some(held) = self.rooms.get(&room) else { return };
+        self.whereabouts.keep(room, |peer| held.roster.reads(peer));
         let now = self.now.wall_ms;
         let mut fresh = Vec::new();
+        let mut untold = Vec::new();
         let mut lost = Vec::new();
         for (id, link) in self.links.iter_mut().filter(|(_, link)| link.room == Some(room) && link.open) {
             let by_ticket = link
@@ -505,6 +519,10 @@ impl Engine {
                 lost.push(*id);
             }
             link.entitled = entitled;
+            let both_in = held.roster.reads(&link.peer) && held.roster.reads(&self.me);
+            if both_in && !std::mem::replace(&mut link.told_where, true) {
+                untold.push(*id);
+            }
         }
         for id in lost {
             self.say_why(id, room);
@@ -513,6 +531,10 @@ impl Engine {
         for id in fresh {
             self.tell_all(id, room);
         }
+        for id in untold {
+            self.tell_whereabouts(id, room);
+        }
+        self.hear_early(room);
     }
 
     /// Whether the engine wants other links, or other peers are reached, is for the driver to ask again.

@@ -23,6 +23,7 @@ mod restore;
 mod revoking;
 mod ruling;
 mod views;
+mod whereabouts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -55,6 +56,7 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     presence: presence::PresenceBook,
+    whereabouts: whereabouts::WhereaboutsBook,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,
@@ -113,7 +115,8 @@ impl Engine {
         let repairs = self.repairs.deadline_ms();
         let presence = self.presence.deadline_ms();
         let pauses = self.pauses.deadline_ms();
-        [dirty, reach, joins, repairs, presence, pauses].into_iter().flatten().min()
+        let whereabouts = self.whereabouts.deadline_ms();
+        [dirty, reach, joins, repairs, presence, pauses, whereabouts].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -124,6 +127,7 @@ impl Engine {
         self.tick_repairs();
         self.tick_presence();
         self.tick_pauses();
+        self.tick_whereabouts();
     }
 
     fn finish(&mut self) -> Vec<Effect> {

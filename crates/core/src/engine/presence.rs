@@ -188,15 +188,26 @@ impl Engine {
         said: &Presence,
         ttl_s: u32,
     ) -> Option<Signal> {
+        self.sealed_signal(room, session, counter, ttl_s, &words::said(said).encode())
+    }
+
+    /// A signal that says this, sealed under a fit key and signed; none is sent where there is no fit key.
+    pub(super) fn sealed_signal(
+        &mut self,
+        room: RoomId,
+        session: Salt,
+        counter: u64,
+        ttl_s: u32,
+        said: &[u8],
+    ) -> Option<Signal> {
         self.stands().ok()?;
         let held = self.rooms.get(&room)?;
         let key = held.keys.fit_key(&held.roster, self.now.wall_ms)?;
         let room_key = held.keys.get(&key)?;
-        let said = words::said(said).encode();
         // All that a salt may be used for once, so that one store that runs twice seals no two signals under one salt: what is
         // left of a lease differs where all else is the same.
         let (count, ttl) = (counter.to_be_bytes(), ttl_s.to_be_bytes());
-        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &count, &ttl, &said]);
+        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &count, &ttl, said]);
         let mut signal = Signal {
             author: self.me,
             session,
@@ -207,7 +218,7 @@ impl Engine {
             sealed: Vec::new().into(),
             signature: None,
         };
-        signal.sealed = crypto::seal_signal(room_key, &room, &signal, &said).ok()?.into();
+        signal.sealed = crypto::seal_signal(room_key, &room, &signal, said).ok()?.into();
         let message = [&room.0[..], &signal.signed_bytes()].concat();
         signal.signature = Some(self.identity.sign(domain::SIGNAL_SIGNATURE, &message));
         Some(signal)
@@ -242,10 +253,14 @@ impl Engine {
         }
     }
 
+    /// What is sealed in a signal.
+    pub(super) fn open_sealed(&self, room: RoomId, signal: &Signal) -> Option<Vec<u8>> {
+        let key = self.rooms.get(&room)?.keys.get(&signal.key)?;
+        crypto::open_signal(key, &room, signal).ok()
+    }
+
     fn open_signal(&self, room: RoomId, signal: &Signal) -> Option<Presence> {
-        let held = self.rooms.get(&room)?;
-        let key = held.keys.get(&signal.key)?;
-        let said = Said::decode(&crypto::open_signal(key, &room, signal).ok()?).ok()?;
+        let said = Said::decode(&self.open_sealed(room, signal)?).ok()?;
         Some(words::heard(said))
     }
 

@@ -82,6 +82,7 @@ impl Engine {
             links: BTreeMap::new(),
             deliveries: super::delivery::Deliveries::new(first_token),
             presence: super::presence::PresenceBook::default(),
+            whereabouts: super::whereabouts::WhereaboutsBook::default(),
             repairs: super::repair::Repairs::default(),
             pauses: super::pause::Pauses::default(),
             reach: Vec::new(),

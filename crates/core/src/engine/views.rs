@@ -1,7 +1,6 @@
 //! What surfaces are shown of rooms, people and messages: read-only, and every text of others cleaned.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
 
@@ -64,6 +63,7 @@ impl Engine {
             warnings: self.warnings(*id),
             direct: held.local.direct,
             stays_here: held.local.stays_here,
+            lan: self.is_lan(id),
         })
     }
 
@@ -180,12 +180,6 @@ impl Engine {
             })
         });
         wanted
-    }
-
-    /// Where a peer was last reached.
-    pub fn addresses_of(&self, peer: &PeerId) -> Vec<SocketAddr> {
-        let known = self.peers.get(peer).map(|known| known.addresses.as_slice()).unwrap_or_default();
-        known.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
     /// When a peer was last linked, by this node's clock.

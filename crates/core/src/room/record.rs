@@ -91,6 +91,14 @@ pub struct LocalRecord {
     #[n(23)]
     #[cbor(default)]
     pub frozen_for: Option<String>,
+    /// It never leaves the local network.
+    #[n(30)]
+    #[cbor(default)]
+    pub lan: bool,
+    /// The relay its ticket named.
+    #[n(31)]
+    #[cbor(default)]
+    pub relay: Option<String>,
 }
 
 /// Since when a key is sealed under.
@@ -163,6 +171,14 @@ pub struct PeerRecord {
     #[n(5)]
     #[cbor(default)]
     pub revoked: Option<TimeMs>,
+    /// URLs of the relays it said it can be called at, newest first.
+    #[n(30)]
+    #[cbor(default)]
+    pub relays: Vec<String>,
+    /// Where it was last reached inside the local network, for rooms that stay there: newest first.
+    #[n(31)]
+    #[cbor(default)]
+    pub near: Vec<String>,
 }
 
 /// How far a session has been given a room.

@@ -29,6 +29,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("padding.json", sealed::padding()),
         ("bodies.json", sealed::bodies()),
         ("signals.json", sealed::signals()),
+        ("whereabouts.json", sealed::whereabouts()),
         ("not_opened.json", not_opened::not_opened()),
         ("hedge.json", people::hedge()),
         ("safety_numbers.json", people::safety_numbers()),

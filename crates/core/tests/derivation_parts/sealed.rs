@@ -2,7 +2,7 @@
 
 use parlor_core::crypto::{self, EntryContext};
 use parlor_core::room::body::{Body, KIND_MESSAGE, KIND_PROFILE, KIND_REVOKED, KIND_ROOM};
-use parlor_core::room::said::Said;
+use parlor_core::room::said::{Said, Whereabouts};
 use parlor_wire::data::{CLASS_CONTENT, CLASS_RECEIPT, body_hash};
 use parlor_wire::frame::{Frame, Signal};
 use parlor_wire::{Data, DataHeader, EntryId, Salt, WIRE_VERSION, domain, limits};
@@ -141,8 +141,40 @@ pub fn bodies() -> Value {
     )
 }
 
-pub fn signals() -> Value {
+/// A signal of Bob's that says this, and what its vector says of it.
+fn signal(
+    name: &str,
+    at: u8,
+    (session, ttl_s): (u8, u32),
+    said: Vec<u8>,
+    frame: fn(Signal) -> Frame,
+) -> Value {
     let (bob, room, key) = (person(2), ROOMS[0], room_key(1));
+    let mut signal = Signal {
+        author: bob.peer(),
+        session: Salt([session; 16]),
+        counter: TIME + u64::from(at),
+        ttl_s,
+        key: crypto::key_id(&room, &key),
+        salt: Salt([at; 16]),
+        sealed: Vec::new().into(),
+        signature: None,
+    };
+    signal.sealed = crypto::seal_signal(&key, &room, &signal, &said).unwrap().into();
+    let message = [&room.0[..], &signal.signed_bytes()].concat();
+    signal.signature = Some(bob.sign(domain::SIGNAL_SIGNATURE, &message));
+    assert!(signal.verify(&room) && crypto::open_signal(&key, &room, &signal) == Ok(said.clone()));
+    json!({
+        "name": name,
+        "room": hex(room.0),
+        "key": hex(*key),
+        "author_secret": hex([2_u8; 32]),
+        "frame": hex(frame(signal).encode()),
+        "said": hex(said),
+    })
+}
+
+pub fn signals() -> Value {
     let says = |summary: Option<&str>| Said {
         label: "api".into(),
         program: "claude".into(),
@@ -162,29 +194,26 @@ pub fn signals() -> Value {
         ("ended", Said::default(), 0),
         ("with directory, branch, status and threshold", open, 90),
     ];
-    let all = signals.into_iter().enumerate().map(|(at, (name, said, ttl_s))| {
-        let mut signal = Signal {
-            author: bob.peer(),
-            session: Salt([0x5e; 16]),
-            counter: TIME + at as u64,
-            ttl_s,
-            key: crypto::key_id(&room, &key),
-            salt: Salt([at as u8; 16]),
-            sealed: Vec::new().into(),
-            signature: None,
-        };
-        signal.sealed = crypto::seal_signal(&key, &room, &signal, &said.encode()).unwrap().into();
-        let message = [&room.0[..], &signal.signed_bytes()].concat();
-        signal.signature = Some(bob.sign(domain::SIGNAL_SIGNATURE, &message));
-        assert!(signal.verify(&room) && crypto::open_signal(&key, &room, &signal) == Ok(said.encode()));
-        json!({
-            "name": name,
-            "room": hex(room.0),
-            "key": hex(*key),
-            "author_secret": hex([2_u8; 32]),
-            "frame": hex(Frame::Signal(signal).encode()),
-            "said": hex(said.encode()),
-        })
-    });
+    let all = signals
+        .into_iter()
+        .zip(0..)
+        .map(|((name, said, ttl_s), at)| signal(name, at, (0x5e, ttl_s), said.encode(), Frame::Signal));
     file("Signals, with what is sealed in them.", all.collect())
+}
+
+pub fn whereabouts() -> Value {
+    let says = |addresses: &[&str], relay: Option<&str>| Whereabouts {
+        addresses: addresses.iter().map(|text| (*text).to_owned()).collect(),
+        relay: relay.map(str::to_owned),
+    };
+    let all = [
+        ("addresses alone", says(&["192.168.7.9:4711", "[fd00::1]:4711"], None)),
+        ("a relay", says(&["127.0.0.1:4711"], Some("https://relay.example/"))),
+        ("a relay alone", says(&[], Some("default"))),
+    ];
+    let all = all
+        .into_iter()
+        .zip(0x20..)
+        .map(|((name, said), at)| signal(name, at, (0, 0), said.encode(), Frame::Whereabouts));
+    file("Whereabouts, with what is sealed in them.", all.collect())
 }

@@ -1,6 +1,7 @@
-//! The p2p carrier: QUIC between two nodes, straight from one to the other. No relay, no name service, no
-//! server of anybody's: what is contacted are the addresses the engine names and, if wanted, the LAN's
-//! multicast group. One connection per peer, one bidirectional stream per link. Must not look into frames.
+//! The p2p carrier: QUIC between two nodes, straight from one to the other where that is possible, else through a relay.
+//! No name service, no other server: what is contacted are the addresses the engine names, the relays that may be (see
+//! `relays`) and, if wanted, the LAN's multicast group. One connection per peer, one bidirectional stream per link.
+//! Must not look into frames.
 
 mod accept;
 mod addresses;
@@ -8,15 +9,23 @@ mod dial;
 mod lan;
 mod link;
 mod peers;
+mod relays;
+mod wake;
+
+pub use relays::TrustedRoots;
+
+pub use crate::config::RelaySetting;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use iroh::TransportAddr;
 use iroh::address_lookup::MemoryLookup;
 use iroh::endpoint::{BindOpts, PortmapperConfig, QuicTransportConfig, RelayMode, VarInt, presets};
-use iroh::{Endpoint, SecretKey};
-use parlor_core::engine::api::{LinkId, WantedLink};
+use iroh::tls::CaTlsConfig;
+use iroh::{Endpoint, RelayMap, SecretKey, Watcher};
+use parlor_core::engine::api::{LinkId, NEAR, Places, WantedLink};
 use parlor_wire::PeerId;
 use parlor_wire::frame::ALPN;
 use tokio::runtime::Handle;
@@ -24,7 +33,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Carrier, CarrierEvent};
+use super::{Carrier, CarrierEvent, PathTo};
 
 /// A peer that has said nothing for this long is gone.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(12);
@@ -69,6 +78,44 @@ pub struct P2pStatus {
     pub wanted: usize,
     /// Whether peers are looked for on the LAN now.
     pub lan: bool,
+    /// The relay this node is at, and whether it answers, where one may be contacted.
+    pub relay: Option<RelayStatus>,
+}
+
+/// The relay a node is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayStatus {
+    /// Its URL.
+    pub url: String,
+    /// Whether it answers.
+    pub connected: bool,
+    /// Why not, as far as that is known.
+    pub error: Option<String>,
+}
+
+/// How far a carrier reaches.
+#[derive(Debug)]
+pub enum Range {
+    /// Wherever the network goes, through relays where they may be contacted.
+    Far {
+        /// Which may be.
+        relay: RelaySetting,
+        /// Whose certificates they may show.
+        roots: TrustedRoots,
+    },
+    /// The local network; there are no relays on this endpoint.
+    Near,
+}
+
+/// What a carrier is made from.
+#[derive(Debug)]
+pub struct P2pOptions {
+    /// The UDP port; any free one where that is taken or none is given.
+    pub port: Option<u16>,
+    /// This node and its peers find each other by multicast DNS.
+    pub lan: bool,
+    /// How far it reaches.
+    pub range: Range,
 }
 
 /// The carrier. Dropping it is a hard end; `shutdown` is the good one.
@@ -87,8 +134,13 @@ struct Shared {
     events: mpsc::Sender<CarrierEvent>,
     links: link::Links,
     peers: peers::Peers,
+    /// It reaches the local network only.
+    near: bool,
+    relays: relays::Relays,
     /// Where this node can be reached, best first.
-    here: watch::Sender<Vec<SocketAddr>>,
+    here: watch::Sender<Places>,
+    /// Changes when whatever was given up is worth another try at once: the network is another, or the machine woke.
+    retry: watch::Sender<()>,
     /// Whether peers are looked for on the LAN now.
     on_lan: watch::Sender<bool>,
     /// Connection attempts of ours that may run at once.
@@ -121,26 +173,35 @@ impl Shared {
 }
 
 impl P2p {
-    /// Starts at `port`, or at any free one where that is taken or none is given. Needs no network: links come
-    /// up when one does. With `lan`, this node and its peers find each other by multicast DNS.
+    /// Starts. Needs no network: links come up when one does.
     pub async fn start(
         secret: &[u8; 32],
-        port: Option<u16>,
-        lan: bool,
+        options: P2pOptions,
         events: mpsc::Sender<CarrierEvent>,
     ) -> Result<Self, P2pError> {
         let book = MemoryLookup::new();
-        let endpoint = bind(secret, port, &book).await?;
+        let P2pOptions { port, lan, range } = options;
+        let near = matches!(range, Range::Near);
+        let (relay, roots) = match range {
+            Range::Far { relay, roots } => (relay, roots),
+            Range::Near => (RelaySetting::Off, TrustedRoots::default()),
+        };
+        let endpoint = bind(secret, port, &book, (relay != RelaySetting::Off).then_some(&roots)).await?;
         let port = endpoint.bound_sockets().iter().find(|at| at.is_ipv4()).map_or(0, SocketAddr::port);
-        let here = addresses::ranked(endpoint.addr().ip_addrs().copied(), port);
-        tracing::info!(port, ?here, "the p2p carrier is up");
+        let relays = relays::Relays::new(relay);
+        let addresses = addresses::ranked(endpoint.addr().ip_addrs().copied(), port);
+        let here = Places { addresses, relays: relays.word().into_iter().collect() };
+        tracing::info!(port, ?here, near, "the p2p carrier is up");
         let shared = Arc::new(Shared {
             me: PeerId(*endpoint.id().as_bytes()),
             endpoint,
             events,
-            links: link::Links::default(),
+            links: link::Links::new(if near { NEAR } else { 0 }),
             peers: peers::Peers::new(book),
+            near,
+            relays,
             here: watch::Sender::new(here),
+            retry: watch::Sender::new(()),
             on_lan: watch::Sender::new(false),
             dialling: Semaphore::new(dial::MAX_DIALLING),
             stop: CancellationToken::new(),
@@ -149,6 +210,7 @@ impl P2p {
         });
         shared.spawn(accept::run(Arc::clone(&shared)));
         shared.spawn(addresses::run(Arc::clone(&shared), port));
+        shared.spawn(wake::run(Arc::clone(&shared)));
         if lan {
             shared.spawn(lan::run(Arc::clone(&shared)));
         }
@@ -164,12 +226,54 @@ impl P2p {
     pub fn status(&self) -> P2pStatus {
         P2pStatus {
             port: self.port,
-            addresses: self.addresses(),
+            addresses: self.here().addresses,
             peers: self.shared.peers.connected(),
             links: self.shared.links.count(),
             wanted: self.dials.wanted(),
             lan: *self.shared.on_lan.borrow(),
+            relay: self.relay(),
         }
+    }
+
+    fn relay(&self) -> Option<RelayStatus> {
+        let status = self.shared.endpoint.home_relay_status().get().into_iter().next()?;
+        Some(RelayStatus {
+            url: status.url().to_string(),
+            connected: status.is_connected(),
+            error: status.last_error().map(ToString::to_string),
+        })
+    }
+
+    /// On what its tasks run.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.shared.runtime
+    }
+
+    /// The relays that are set.
+    pub fn set_relays(&self) -> Vec<String> {
+        self.shared.relays.set()
+    }
+
+    /// Lets relays be contacted: a person has been told which.
+    pub fn allow_relays(&self) {
+        if self.shared.relays.allow() {
+            self.relays_changed();
+        }
+    }
+
+    /// Which relays rooms need: none, or those that are set and those that tickets named.
+    pub fn need_relays(&self, named: Option<Vec<String>>) {
+        if self.shared.relays.need(named) {
+            self.relays_changed();
+        }
+    }
+
+    fn relays_changed(&self) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.spawn(async move {
+            shared.relays.apply(&shared.endpoint).await;
+            shared.peers.write_all_down(&shared.relays);
+        });
     }
 
     /// Closes every link after what was sent on it, then the endpoint; within four seconds, usually at once. The carrier does nothing afterwards.
@@ -194,7 +298,7 @@ impl Drop for P2p {
 }
 
 impl Carrier for P2p {
-    fn want(&self, links: Vec<(WantedLink, Vec<SocketAddr>)>) {
+    fn want(&self, links: Vec<(WantedLink, Places)>) {
         self.dials.want(links);
     }
 
@@ -206,28 +310,55 @@ impl Carrier for P2p {
         self.shared.links.close(link);
     }
 
-    fn addresses(&self) -> Vec<SocketAddr> {
+    fn here(&self) -> Places {
         self.shared.here.borrow().clone()
+    }
+
+    fn path_to(&self, peer: &PeerId) -> Option<PathTo> {
+        let connected = self.shared.peers.live(peer)?;
+        let paths = connected.connection.paths();
+        let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next())?;
+        let at = match path.remote_addr() {
+            TransportAddr::Ip(at) => at.to_string(),
+            TransportAddr::Relay(url) => url.to_string(),
+            other => format!("{other:?}"),
+        };
+        let round_trip_ms = u64::try_from(path.rtt().as_millis()).unwrap_or(u64::MAX);
+        Some(PathTo { at, relayed: path.is_relay(), round_trip_ms })
     }
 }
 
 /// Binds at the port wanted, else at any.
-async fn bind(secret: &[u8; 32], port: Option<u16>, book: &MemoryLookup) -> Result<Endpoint, P2pError> {
+async fn bind(
+    secret: &[u8; 32],
+    port: Option<u16>,
+    book: &MemoryLookup,
+    relays: Option<&TrustedRoots>,
+) -> Result<Endpoint, P2pError> {
     if let Some(port) = port {
-        match bind_at(secret, port, book).await {
+        match bind_at(secret, port, book, relays).await {
             Ok(endpoint) => return Ok(endpoint),
             Err(error) => tracing::info!(port, %error, "the port cannot be had, any other will do"),
         }
     }
-    bind_at(secret, 0, book).await.map_err(P2pError::Bind)
+    bind_at(secret, 0, book, relays).await.map_err(P2pError::Bind)
 }
 
-async fn bind_at(secret: &[u8; 32], port: u16, book: &MemoryLookup) -> Result<Endpoint, Cause> {
+/// With `relays` the endpoint can use some; it is given none yet.
+async fn bind_at(
+    secret: &[u8; 32],
+    port: u16,
+    book: &MemoryLookup,
+    relays: Option<&TrustedRoots>,
+) -> Result<Endpoint, Cause> {
     let optional = BindOpts::default().set_is_required(false);
+    let mode = relays.map_or(RelayMode::Disabled, |_| RelayMode::Custom(RelayMap::empty()));
+    let roots = relays.map(|roots| roots.0.clone()).unwrap_or_default();
     let endpoint = Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(secret))
         .alpns(vec![ALPN.to_vec()])
-        .relay_mode(RelayMode::Disabled)
+        .relay_mode(mode)
+        .ca_tls_config(CaTlsConfig::embedded().with_extra_roots(roots))
         .portmapper_config(PortmapperConfig::Disabled)
         .transport_config(quic())
         .address_lookup(book.clone())

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use parlor_api::{ApiError, ErrorKind};
 use parlor_core::engine::Engine;
-use parlor_core::engine::api::{Command, Effect, Event, LinkId, RequestId};
+use parlor_core::engine::api::{Command, Effect, Event, LinkId, RequestId, WantedLink};
 use parlor_core::persist::{Loaded, Op, Query, Table};
 use parlor_store::Store;
 use tokio::runtime::Handle;
@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::commit::{Keeper, Origin};
 use super::{Answer, Driver, Follower, Input, ViewJob};
-use crate::carriers::{Carrier, CarrierEvent};
+use crate::carriers::{Both, CarrierEvent};
 use crate::clock::Clock;
 use crate::errors;
 use crate::transcript::TranscriptFeed;
@@ -37,7 +37,7 @@ pub(crate) struct WorkerParts {
     pub engine: Engine,
     pub store: Box<dyn Store>,
     pub origin: Origin,
-    pub carrier: Arc<dyn Carrier + Sync>,
+    pub carrier: Arc<Both>,
     pub transcripts: TranscriptFeed,
     pub clock: Clock,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Worker {
     engine: Option<Engine>,
     keeper: Keeper,
     origin: Origin,
-    carrier: Arc<dyn Carrier + Sync>,
+    carrier: Arc<Both>,
     transcripts: TranscriptFeed,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     /// Answers to loads, to be taken in with the next events.
     loaded: VecDeque<Event>,
     links_changed: bool,
+    /// The engine does not know yet where this node is reached.
+    is_new: bool,
     ticked_ms: u64,
     ends: bool,
 }
@@ -122,6 +124,7 @@ impl Worker {
             links: BTreeSet::new(),
             loaded: VecDeque::new(),
             links_changed: true,
+            is_new: true,
             ticked_ms: 0,
             ends: false,
         }
@@ -188,7 +191,7 @@ impl Worker {
             Ok(engine) => {
                 tracing::info!("the store was opened again");
                 self.engine = Some(engine);
-                self.links_changed = true;
+                (self.links_changed, self.is_new) = (true, true);
             }
             Err(error) => {
                 tracing::error!("the store cannot be opened again: {error}");
@@ -200,6 +203,9 @@ impl Worker {
     /// Takes in everything that waits, writes it, acts on it.
     fn turn(&mut self, first: Option<Wake>) {
         let mut turn = Turn::default();
+        if std::mem::take(&mut self.is_new) {
+            self.take_command(self.here(), None, &mut turn);
+        }
         for event in std::mem::take(&mut self.loaded) {
             self.feed(event, &mut turn);
         }
@@ -305,9 +311,10 @@ impl Worker {
                     self.feed(Event::LinkDown { link }, turn);
                 }
             }
-            CarrierEvent::Learned { peer, addresses } => {
-                self.take_command(Command::Learned { peer, addresses }, None, turn);
+            CarrierEvent::Learned { peer, addresses, near } => {
+                self.take_command(Command::Learned { peer, addresses, near }, None, turn);
             }
+            CarrierEvent::Moved => self.take_command(self.here(), None, turn),
         }
     }
 
@@ -412,11 +419,22 @@ impl Worker {
             return;
         }
         let Some(engine) = self.engine.as_ref().filter(|_| self.keeper.paused_until_ms.is_none()) else {
-            self.carrier.want(Vec::new());
+            self.carrier.want(Vec::new(), Vec::new());
             return;
         };
-        let wanted = engine.wanted_links().into_iter();
-        self.carrier.want(wanted.map(|link| (link.clone(), engine.addresses_of(&link.peer))).collect());
+        // First which relays may be called, then who.
+        self.carrier.need_relays(engine.relayed_rooms());
+        let with_places = |link: WantedLink| (link.clone(), engine.places_of(&link.peer, &link.room));
+        let (near, far): (Vec<_>, Vec<_>) = engine
+            .wanted_links()
+            .into_iter()
+            .map(with_places)
+            .partition(|(link, _)| engine.is_lan(&link.room));
+        self.carrier.want(near, far);
+    }
+
+    fn here(&self) -> Command {
+        Command::Here { far: self.carrier.far_places(), near: self.carrier.near_addresses() }
     }
 
     fn try_store(&mut self) -> Result<(), ApiError> {

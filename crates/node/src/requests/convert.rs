@@ -203,7 +203,12 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         asking: 0,
         waiting: view.waiting,
         bound,
-        carrier: if view.stays_here { "local" } else { "p2p" }.into(),
+        carrier: match (view.stays_here, view.lan) {
+            (true, _) => "local",
+            (_, true) => "lan",
+            _ => "p2p",
+        }
+        .into(),
         direct: view.direct.map(|peer| peer.to_string()),
         default,
         paused: view.paused.into_iter().map(paused).collect(),

@@ -7,6 +7,7 @@ use parlor_core::engine::api::{PersonView, RoomStanding, RoomView};
 use parlor_core::text::time::rfc3339;
 
 use super::{Asked, place};
+use crate::carriers::PathTo;
 use crate::clock;
 
 fn check(name: impl Into<String>, state: &str, detail: impl Into<String>, hint: Option<&str>) -> Check {
@@ -15,10 +16,16 @@ fn check(name: impl Into<String>, state: &str, detail: impl Into<String>, hint: 
 
 pub(super) async fn doctor(asked: &Asked<'_>) -> Result<Reply, ApiError> {
     let node = asked.node;
-    let mut checks = vec![store(asked).await, clock(), network(asked)];
-    let rooms = node.driver.view(|engine: &Engine| {
+    let mut checks = vec![store(asked).await, clock(), network(asked), lan(asked), relay(asked).await?];
+    let carrier = node.carrier.clone();
+    let rooms = node.driver.view(move |engine: &Engine| {
         let with_people = |room: RoomView| {
-            let people = engine.people(&room.id);
+            let people = engine.people(&room.id).into_iter();
+            let people = people.map(|person| {
+                let path = person.connected.then(|| carrier.path_to(&person.peer, room.lan)).flatten();
+                (person, path)
+            });
+            let people: Vec<_> = people.collect();
             (room, people)
         };
         let rooms: Vec<_> = engine.rooms().into_iter().map(with_people).collect();
@@ -50,7 +57,7 @@ fn clock() -> Check {
 }
 
 fn network(asked: &Asked<'_>) -> Check {
-    let addresses = asked.node.carrier.addresses();
+    let addresses = asked.node.carrier.far_places().addresses;
     let shown = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if addresses.is_empty() {
         return check("network", "fail", "no address to be reached at", Some("look at `parlor node log`"));
@@ -62,7 +69,46 @@ fn network(asked: &Asked<'_>) -> Check {
     check("network", "ok", format!("listens on {shown}"), None)
 }
 
-fn room(name: &str, view: &RoomView, people: &[PersonView]) -> Vec<Check> {
+/// Whether peers are looked for where this machine is.
+fn lan(asked: &Asked<'_>) -> Check {
+    match asked.node.carrier.status().lan {
+        true => check("local network", "ok", "peers are looked for by multicast DNS", None),
+        false => {
+            let hint = "there is no network, or `lan = false` in config.toml";
+            check("local network", "warn", "peers are not looked for by multicast DNS", Some(hint))
+        }
+    }
+}
+
+/// Whether the relay answers by which peers are reached whom no direct path leads to.
+async fn relay(asked: &Asked<'_>) -> Result<Check, ApiError> {
+    let node = asked.node;
+    let ok = |detail: String| check("relay", "ok", detail, None);
+    let set = node.carrier.set_relays();
+    if set.is_empty() {
+        return Ok(ok("off: peers are reached directly or not at all".into()));
+    }
+    if !node.driver.view(|engine| engine.relayed_rooms().is_some()).await? {
+        return Ok(ok("none is contacted: there is no room that needs one".into()));
+    }
+    if !node.relays_told(&set) {
+        let hint = "`parlor` names the relays, and they are contacted from then on";
+        return Ok(check("relay", "warn", "none is contacted yet: nobody was told which", Some(hint)));
+    }
+    let hint = "on a network without a way to it, `parlor config set relay off` stops the trying";
+    Ok(match node.carrier.status().relay {
+        Some(relay) if relay.connected => ok(format!("{} answers", relay.url)),
+        Some(relay) => {
+            let why = relay.error.map(|why| format!(": {why}")).unwrap_or_default();
+            check("relay", "warn", format!("{} does not answer{why}", relay.url), Some(hint))
+        }
+        None => check("relay", "warn", format!("none of {} answers", set.join(", ")), Some(hint)),
+    })
+}
+
+type Reached = (PersonView, Option<PathTo>);
+
+fn room(name: &str, view: &RoomView, people: &[Reached]) -> Vec<Check> {
     let label = format!("room {name}");
     let mut checks = vec![standing(&label, view, people)];
     if view.waiting > 0 {
@@ -73,7 +119,7 @@ fn room(name: &str, view: &RoomView, people: &[PersonView]) -> Vec<Check> {
     checks
 }
 
-fn standing(label: &str, view: &RoomView, people: &[PersonView]) -> Check {
+fn standing(label: &str, view: &RoomView, people: &[Reached]) -> Check {
     match &view.state {
         RoomStanding::Frozen(why) => check(label, "fail", why, Some("update Parlor; nothing is lost")),
         RoomStanding::Refused(refusal) => {
@@ -97,18 +143,22 @@ fn standing(label: &str, view: &RoomView, people: &[PersonView]) -> Check {
     }
 }
 
-fn reached(label: &str, people: &[PersonView]) -> Check {
-    let others: Vec<&PersonView> = people.iter().filter(|person| !person.own).collect();
+fn reached(label: &str, people: &[Reached]) -> Check {
+    let others: Vec<&Reached> = people.iter().filter(|(person, _)| !person.own).collect();
     if others.is_empty() {
         return check(label, "ok", "nobody else is in it yet", None);
     }
-    let word = |person: &&PersonView| match (person.connected, person.last_seen) {
-        (true, _) => format!("{} linked", person.name),
-        (false, Some(at)) => format!("{} last linked {}", person.name, rfc3339(at)),
-        (false, None) => format!("{} never linked", person.name),
+    let word = |(person, path): &&Reached| match (person.connected, path, person.last_seen) {
+        (true, Some(path), _) => {
+            let how = if path.relayed { "through" } else { "at" };
+            format!("{} linked {how} {} ({} ms)", person.name, path.at, path.round_trip_ms)
+        }
+        (true, None, _) => format!("{} linked", person.name),
+        (false, _, Some(at)) => format!("{} last linked {}", person.name, rfc3339(at)),
+        (false, _, None) => format!("{} never linked", person.name),
     };
     let words = others.iter().take(10).map(word).collect::<Vec<_>>().join(", ");
-    let linked = others.iter().filter(|person| person.connected).count();
+    let linked = others.iter().filter(|(person, _)| person.connected).count();
     let detail = format!("{linked} of {} reached: {words}", others.len());
     if linked > 0 {
         return check(label, "ok", detail, None);

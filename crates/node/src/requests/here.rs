@@ -26,7 +26,7 @@ pub(super) async fn status(asked: &Asked<'_>) -> Result<Reply, ApiError> {
         rooms,
         connected,
         sessions: node.sessions().running() as u64,
-        addresses: node.carrier.addresses().iter().map(ToString::to_string).collect(),
+        addresses: node.carrier.far_places().addresses.iter().map(ToString::to_string).collect(),
     }))
 }
 
@@ -49,11 +49,20 @@ pub(super) async fn here(asked: &Asked<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::Here(Here { dir, rooms, people, unread, other_rooms }))
 }
 
-pub(super) async fn stop(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+pub(super) async fn end(asked: &Asked<'_>, ending: Ending) -> Result<Reply, ApiError> {
     let life = &asked.node.life;
-    life.end(Ending::Stop);
+    life.end(ending);
     life.drained.cancelled().await;
     Ok(Reply::Done)
+}
+
+/// Goes on in the same process, so that whoever runs it goes on running it.
+pub(super) async fn restart(asked: &Asked<'_>) -> Result<Reply, ApiError> {
+    end(asked, Ending::Restart { exe: None, version: asked.node.version.into() }).await
+}
+
+pub(super) fn may_configure(asked: &Asked<'_>, command: &str) -> Result<Reply, ApiError> {
+    asked.caller.refuse_agents_settings(&asked.node.sessions(), command).map(|()| Reply::Done)
 }
 
 pub(super) async fn identity(asked: &Asked<'_>) -> Result<Reply, ApiError> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use parlor_api::{self as api, ApiError, Bound, ErrorKind, Joined, Left, Reply, Room, Started};
-use parlor_core::engine::api::{Command, Outcome, RoomView};
+use parlor_core::engine::api::{Command, Outcome, Reach, RoomView};
 use parlor_core::persist::Table;
 use parlor_wire::RoomId;
 use parlor_wire::ticket::TicketText;
@@ -28,11 +28,21 @@ pub(super) struct Wanted {
     pub dir: Option<PathBuf>,
     pub force: bool,
     pub local: bool,
+    pub lan: bool,
 }
 
 pub(super) async fn start(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiError> {
     asked.refuse_agents("parlor start")?;
-    let Wanted { name, dir, force, local } = wanted;
+    let Wanted { name, dir, force, local, lan } = wanted;
+    let reach = match (local, lan) {
+        (false, false) => Reach::Anywhere,
+        (false, true) => Reach::Lan,
+        (true, false) => Reach::Here,
+        (true, true) => {
+            let message = "a room stays on this machine or in the local network, not both";
+            return Err(ApiError::new(ErrorKind::Usage, message));
+        }
+    };
     let node = asked.node;
     let named_by = dir.clone().or_else(|| asked.caller.hello.cwd.clone());
     let name = name.unwrap_or_else(|| {
@@ -42,8 +52,8 @@ pub(super) async fn start(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, Ap
     check_name(&name)?;
     let key = key_for(dir, force)?;
     let expires = Some(clock::wall_ms().saturating_add(TICKET_LASTS_MS));
-    let endpoints = vec![tickets::own_endpoint(node)];
-    let command = Command::Start { name, stays_here: local, expires, endpoints };
+    let endpoints = vec![tickets::own_endpoint(node, lan).await?];
+    let command = Command::Start { name, reach, expires, endpoints };
     let Outcome::Started { room, invited } = node.driver.command(command).await? else {
         return Err(errors::internal("the room was not started"));
     };

@@ -9,6 +9,8 @@ use parlor_wire::ticket::Endpoint;
 use parlor_wire::{EntryId, PeerId, RoomId};
 
 use super::{Asked, convert, place, talk};
+use crate::carriers::Carrier;
+use crate::carriers::p2p::P2pError;
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -66,7 +68,8 @@ pub(super) async fn invite(
     let terms = wanted.terms(now_ms)?;
     let node = asked.node;
     let room = place::room(node, asked.caller, room.as_deref()).await?;
-    let own = own_endpoint(node);
+    let lan = node.driver.view(move |engine| engine.is_lan(&room)).await?;
+    let own = own_endpoint(node, lan).await?;
     let others = node.driver.view(move |engine| other_endpoints(engine, room)).await?;
     let endpoints = std::iter::once(own).chain(others).take(MAX_TICKET_ENDPOINTS).collect();
     let default_expires = now_ms.saturating_add(TICKET_LASTS_MS);
@@ -114,19 +117,28 @@ pub(super) fn named(tickets: &[TicketView], text: &str) -> Result<EntryId, ApiEr
     tickets.get(found).map(|ticket| ticket.id).ok_or_else(|| errors::internal("a ticket went missing"))
 }
 
-/// Where this node is reached: by loopback only where there is nothing else.
-pub(super) fn own_endpoint(node: &Node) -> Endpoint {
+/// Where this node is reached: by loopback only where there is nothing else. `lan`: for a room that stays in the local
+/// network.
+pub(super) async fn own_endpoint(node: &Node, lan: bool) -> Result<Endpoint, ApiError> {
+    let all = match lan {
+        true => {
+            let near = node.carrier.near().await;
+            let error = |error: P2pError| ApiError::new(ErrorKind::Machine, error.to_string());
+            near.map_err(error)?.here().addresses
+        }
+        false => node.carrier.far_places().addresses,
+    };
     let (loopback, outside): (Vec<_>, Vec<_>) =
-        node.carrier.addresses().into_iter().partition(|address| address.ip().is_loopback());
+        all.into_iter().partition(|address| address.ip().is_loopback());
     let mut addresses = if outside.is_empty() { loopback } else { outside };
     addresses.truncate(TICKET_ADDRESSES);
-    Endpoint { peer: node.me, addresses }
+    Ok(Endpoint { peer: node.me, addresses })
 }
 
 /// Other members that are linked now, and where.
 fn other_endpoints(engine: &Engine, room: RoomId) -> Vec<Endpoint> {
     let endpoint = |peer: PeerId| {
-        let mut addresses = engine.addresses_of(&peer);
+        let mut addresses = engine.places_of(&peer, &room).addresses;
         addresses.truncate(TICKET_ADDRESSES);
         Endpoint { peer, addresses }
     };

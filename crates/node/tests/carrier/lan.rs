@@ -17,7 +17,7 @@ fn wound_43_without_a_network_it_starts_at_once() {
     let began = Instant::now();
     let mut alice = Side::at(1, &on(&host, true));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert_eq!(alice.p2p.addresses(), [loopback(alice.p2p.port())]);
+    assert_eq!(alice.p2p.here().addresses, [loopback(alice.p2p.port())]);
     assert!(!alice.status().lan);
     // And what is on this machine is reached.
     let bob = Side::at(2, &on(&host, true));
@@ -30,7 +30,7 @@ fn peers_on_the_lan_find_each_other_by_id_without_any_route() {
     let lan = Lan::pair("alice", "bob").unwrap();
     let mut alice = Side::at(1, &on(lan.host(0), true));
     let mut bob = Side::at(2, &on(lan.host(1), true));
-    assert_eq!(alice.p2p.addresses()[0], (lan.address(0), alice.p2p.port()).into());
+    assert_eq!(alice.p2p.here().addresses[0], (lan.address(0), alice.p2p.port()).into());
     alice.want(bob.me, &[1], &[]);
     let (out, to, _) = alice.up();
     assert_eq!(to, bob.me);
@@ -44,12 +44,12 @@ fn a_network_that_comes_later_is_used() {
     let lan = Lan::pair("alice", "bob").unwrap();
     lan.link_down(0).unwrap();
     let mut alice = Side::at(1, &on(lan.host(0), true));
-    assert_eq!(alice.p2p.addresses(), [loopback(alice.p2p.port())]);
+    assert_eq!(alice.p2p.here().addresses, [loopback(alice.p2p.port())]);
     let bob = Side::at(2, &on(lan.host(1), true));
     alice.want(bob.me, &[1], &[]);
     lan.link_up(0).unwrap();
     assert_eq!(alice.up().1, bob.me);
-    assert_eq!(alice.p2p.addresses()[0], (lan.address(0), alice.p2p.port()).into());
+    assert_eq!(alice.p2p.here().addresses[0], (lan.address(0), alice.p2p.port()).into());
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn peers_learn_where_they_reached_each_other() {
     alice.want(bob.me, &[1], &[bob.at_loopback()]);
     let learned = |side: &mut Side| {
         side.next("address", |event| match event {
-            CarrierEvent::Learned { peer, addresses } => Some((peer, addresses)),
+            CarrierEvent::Learned { peer, addresses, near: false } => Some((peer, addresses)),
             _ => None,
         })
     };

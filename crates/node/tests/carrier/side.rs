@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use parlor_core::engine::api::{LinkId, WantedLink};
-use parlor_node::carriers::p2p::P2p;
+use parlor_core::engine::api::{LinkId, Places, WantedLink};
+use parlor_node::carriers::p2p::{P2p, P2pOptions, Range, RelaySetting, TrustedRoots};
 use parlor_node::carriers::{Carrier, CarrierEvent};
 use parlor_testkit::netns::Namespace;
 use parlor_wire::{PeerId, RoomId};
@@ -59,7 +59,9 @@ impl Side {
         let start = || {
             let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             let (sender, events) = mpsc::channel(EVENTS);
-            let p2p = runtime.block_on(P2p::start(&secret(letter), place.port, place.lan, sender)).unwrap();
+            let range = Range::Far { relay: RelaySetting::Off, roots: TrustedRoots::default() };
+            let options = P2pOptions { port: place.port, lan: place.lan, range };
+            let p2p = runtime.block_on(P2p::start(&secret(letter), options, sender)).unwrap();
             Self { p2p, me: peer(letter), events, runtime }
         };
         match place.host {
@@ -74,7 +76,8 @@ impl Side {
 
     /// Makes links to `peer` wanted, one for each room.
     pub fn want(&self, peer: PeerId, rooms: &[u8], addresses: &[SocketAddr]) {
-        let wanted = |number: &u8| (WantedLink { room: room(*number), peer }, addresses.to_vec());
+        let places = Places { addresses: addresses.to_vec(), relays: Vec::new() };
+        let wanted = |number: &u8| (WantedLink { room: room(*number), peer }, places.clone());
         self.p2p.want(rooms.iter().map(wanted).collect());
     }
 

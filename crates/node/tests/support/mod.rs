@@ -110,6 +110,7 @@ impl TestNode {
             dir: dir.map(PathBuf::from),
             force: false,
             local: false,
+            lan: false,
         };
         match self.client("cli").call(&request).unwrap() {
             Reply::Started(started) => started,

@@ -199,12 +199,21 @@ pub fn chain() -> Vec<(&'static str, Data)> {
 
 /// A signal by Bob.
 pub fn signal() -> Signal {
+    signal_of(0x5e, 90)
+}
+
+/// Where Bob is.
+pub fn whereabouts() -> Signal {
+    signal_of(0, 0)
+}
+
+fn signal_of(session: u8, ttl_s: u32) -> Signal {
     let bob = Signing::new(BOB);
     let mut signal = Signal {
         author: bob.peer(),
-        session: Salt([0x5e; 16]),
+        session: Salt([session; 16]),
         counter: 42,
-        ttl_s: 90,
+        ttl_s,
         key: KeyId([0x11; 32]),
         salt: Salt([0x5a; 16]),
         sealed: sealed(96).into(),
@@ -255,6 +264,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
         ("data push", Frame::DataPush(DataPush { entries: data })),
         ("ack", Frame::Ack(Ack { chains: tips })),
         ("signal", Frame::Signal(signal())),
+        ("whereabouts", Frame::Whereabouts(whereabouts())),
     ]
 }
 

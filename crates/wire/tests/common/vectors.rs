@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use parlor_wire::cbor::CborError;
 use parlor_wire::control::{ControlBody, ControlError, Remove, Role};
 use parlor_wire::data::DataError;
+use parlor_wire::frame::Frame;
 use parlor_wire::ticket::{TicketError, TicketText};
 use parlor_wire::{
     Control, Data, EntryId, KeyId, PeerId, RecipientId, RoomId, SUITE, Signature, WIRE_VERSION, called,
@@ -162,9 +163,9 @@ fn frames() -> Value {
                 &parlor_wire::Salt([0xa1; 16]),
             )));
         }
-        if name == "signal" {
+        if let Frame::Signal(signal) | Frame::Whereabouts(signal) = &frame {
             vector["room"] = json!(hex(samples::room().0));
-            vector["signed_bytes"] = json!(hex(samples::signal().signed_bytes()));
+            vector["signed_bytes"] = json!(hex(signal.signed_bytes()));
         }
         vector
     });

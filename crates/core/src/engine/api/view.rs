@@ -1,5 +1,7 @@
 //! What surfaces are shown of a room: plain data, cleaned. Must not be a way to change anything.
 
+use std::net::SocketAddr;
+
 use parlor_wire::control::Role;
 use parlor_wire::frame::Refusal;
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
@@ -36,6 +38,8 @@ pub struct RoomView {
     pub direct: Option<PeerId>,
     /// It never leaves this node.
     pub stays_here: bool,
+    /// It never leaves the local network.
+    pub lan: bool,
 }
 
 /// An author who added more than a node takes in an hour.
@@ -152,6 +156,15 @@ pub struct PeerView {
     pub verified: Option<TimeMs>,
     /// When it was heard that its identity is revoked.
     pub revoked: Option<TimeMs>,
+}
+
+/// Where a node is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Addresses, best first.
+    pub addresses: Vec<SocketAddr>,
+    /// URLs of relays, the newest first. Others say so: nothing is checked here.
+    pub relays: Vec<String>,
 }
 
 /// A link the engine wants.

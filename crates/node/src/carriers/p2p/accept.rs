@@ -1,8 +1,10 @@
 //! Connections others open, and on every connection the links the peer opens. Must not dial.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use iroh::TransportAddr;
 use iroh::endpoint::{Connection, Incoming, VarInt};
 use parlor_wire::{PeerId, RoomId, called};
@@ -81,9 +83,10 @@ pub(super) fn attach(shared: &Arc<Shared>, connection: Connection, dialled: bool
 
 /// Takes the links the peer opens, until the connection ends or nobody uses it.
 async fn serve(shared: Arc<Shared>, connected: Arc<Connected>) {
-    learn(&shared, &connected).await;
+    let mut learning = pin!(learn(&shared, &connected));
     loop {
         tokio::select! {
+            () = &mut learning => {}
             stream = connected.connection.accept_bi() => match stream {
                 Ok((send, recv)) => {
                     let stream = Stream { peer: connected.peer, room: None, send, recv };
@@ -104,17 +107,23 @@ async fn serve(shared: Arc<Shared>, connected: Arc<Connected>) {
     shared.peers.detach(&connected);
 }
 
-/// Tells the driver where the peer was reached.
+/// Tells the driver where the peer is reached, whenever a path is found; never ends.
 async fn learn(shared: &Shared, connected: &Connected) {
-    let paths = connected.connection.paths();
-    let reached = paths.iter().filter_map(|path| match path.remote_addr() {
-        TransportAddr::Ip(at) => Some(*at),
-        _ => None,
-    });
-    let addresses = addresses::dialable(&reached.collect::<Vec<_>>());
-    if !addresses.is_empty() {
-        shared.tell(CarrierEvent::Learned { peer: connected.peer, addresses }).await;
+    let mut all_paths = connected.connection.paths_stream();
+    let mut told = Vec::new();
+    while let Some(paths) = all_paths.next().await {
+        let reached = paths.iter().filter_map(|path| match path.remote_addr() {
+            TransportAddr::Ip(at) => Some(*at),
+            _ => None,
+        });
+        let addresses = addresses::dialable(&reached.collect::<Vec<_>>());
+        if !addresses.is_empty() && addresses != told {
+            told.clone_from(&addresses);
+            let (peer, near) = (connected.peer, shared.near);
+            shared.tell(CarrierEvent::Learned { peer, addresses, near }).await;
+        }
     }
+    std::future::pending().await
 }
 
 async fn unused(connected: &Connected) {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use iroh::Watcher;
 
+use parlor_core::engine::api::Places;
+
 use super::Shared;
+use crate::carriers::CarrierEvent;
 
 /// Addresses kept of one node: more than one has interfaces that others can reach.
 const MAX_ADDRESSES: usize = 8;
@@ -14,14 +17,19 @@ const MAX_ADDRESSES: usize = 8;
 pub(super) async fn run(shared: Arc<Shared>, port: u16) {
     let mut watcher = shared.endpoint.watch_addr();
     loop {
-        let here = ranked(watcher.get().ip_addrs().copied(), port);
-        let changed = shared.here.send_if_modified(|before| {
-            let changed = *before != here;
-            before.clone_from(&here);
-            changed
-        });
-        if changed {
-            tracing::info!(?here, "this node's addresses have changed");
+        let (addresses, relays) = {
+            let at = watcher.get();
+            let relay = at.relay_urls().next().map(ToString::to_string).or_else(|| shared.relays.word());
+            (ranked(at.ip_addrs().copied(), port), relay.into_iter().collect())
+        };
+        let here = Places { addresses, relays };
+        let before = shared.here.send_replace(here.clone());
+        if before != here {
+            tracing::info!(?here, "this node is reached elsewhere");
+            shared.tell(CarrierEvent::Moved).await;
+        }
+        if before.addresses != here.addresses {
+            shared.retry.send_replace(());
         }
         if watcher.updated().await.is_err() {
             return;

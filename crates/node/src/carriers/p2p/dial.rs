@@ -2,14 +2,13 @@
 //! Each has a task of its own that tries again with back-off. Must not accept anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use iroh::EndpointId;
 use iroh::endpoint::{ConnectOptions, ConnectWithOptsError, ConnectingError, Connection};
-use parlor_core::engine::api::WantedLink;
+use parlor_core::engine::api::{Places, WantedLink};
 use parlor_wire::frame::ALPN;
 use parlor_wire::{PeerId, called};
 use tokio::sync::watch;
@@ -71,7 +70,7 @@ impl Dials {
         self.links.locked().values().filter(|wanted| *wanted.borrow()).count()
     }
 
-    pub(super) fn want(&self, mut links: Vec<(WantedLink, Vec<SocketAddr>)>) {
+    pub(super) fn want(&self, mut links: Vec<(WantedLink, Places)>) {
         links.retain(|(link, _)| link.peer != self.shared.me);
         if links.len() > MAX_WANTED {
             tracing::warn!(wanted = links.len(), most = MAX_WANTED, "not all wanted links are dialled");
@@ -86,9 +85,10 @@ impl Dials {
             self.shared.spawn(keep_link(shared, tasks, link, wanted));
         });
         // After the tasks run: one that was just ending has forgotten its peer's addresses.
-        let by_peer: BTreeMap<PeerId, Vec<SocketAddr>> =
-            links.into_iter().map(|(link, addresses)| (link.peer, addresses)).collect();
-        by_peer.iter().for_each(|(peer, addresses)| self.shared.peers.told(*peer, addresses));
+        let by_peer: BTreeMap<PeerId, Places> =
+            links.into_iter().map(|(link, places)| (link.peer, places)).collect();
+        let relays = &self.shared.relays;
+        by_peer.iter().for_each(|(peer, places)| self.shared.peers.told(*peer, places, relays));
     }
 }
 
@@ -151,8 +151,8 @@ async fn keep_connection(
     mut wanted: watch::Receiver<bool>,
 ) {
     let mut news = shared.peers.news(peer);
-    let mut pause = Pause::default();
-    while tasks.wanted(&peer, &mut wanted, || shared.peers.unwanted(peer)).await {
+    let (mut pause, mut retry) = (Pause::default(), shared.retry.subscribe());
+    while tasks.wanted(&peer, &mut wanted, || shared.peers.unwanted(peer, &shared.relays)).await {
         news.mark_unchanged();
         let attempt = async {
             match reach(&shared, peer, &mut news).await {
@@ -175,7 +175,13 @@ async fn keep_connection(
         if lived {
             pause.reset();
         }
-        pause.wait(Some(&mut news)).await;
+        let again = async {
+            tokio::select! {
+                _ = news.changed() => {}
+                _ = retry.changed() => {}
+            }
+        };
+        pause.wait(again).await;
     }
 }
 
@@ -198,7 +204,7 @@ async fn keep_link(
         if since.elapsed() >= LIVED {
             pause.reset();
         }
-        pause.wait(None).await;
+        pause.wait(std::future::pending()).await;
     }
 }
 
@@ -225,7 +231,7 @@ async fn reach(
         if let Some(connected) = shared.peers.live(&peer) {
             return Ok(connected);
         }
-        if !shared.peers.has_address(&peer) {
+        if !shared.peers.has_address(&peer, &shared.relays) {
             let _ = news.changed().await;
             continue;
         }
@@ -276,17 +282,13 @@ impl Pause {
         self.0.get_or_insert_with(fresh).next().unwrap_or(PAUSE_MAX)
     }
 
-    /// Waits for the next try; news end the pause, but not the shortest.
-    async fn wait(&mut self, news: Option<&mut watch::Receiver<()>>) {
+    /// Waits for the next try; `again` ends the pause, but not the shortest.
+    async fn wait(&mut self, again: impl Future<Output = ()>) {
         let pause = self.next();
         sleep(PAUSE_MIN).await;
-        let rest = sleep(pause.saturating_sub(PAUSE_MIN));
-        match news {
-            None => rest.await,
-            Some(news) => tokio::select! {
-                () = rest => {}
-                _ = news.changed() => {}
-            },
+        tokio::select! {
+            () = sleep(pause.saturating_sub(PAUSE_MIN)) => {}
+            () = again => self.reset(),
         }
     }
 }

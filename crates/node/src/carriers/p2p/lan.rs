@@ -13,6 +13,8 @@ use parlor_wire::PeerId;
 
 /// The service: nodes are found as `p….` under `_parlor._udp.local`.
 const SERVICE: &str = "parlor";
+/// The service of the carrier that stays in the local network: it has a port of its own.
+const NEAR_SERVICE: &str = "parlor-lan";
 /// How often the LAN is asked who is there, by whichever node comes first.
 const CADENCE: Duration = Duration::from_secs(2);
 /// How many answers a second the LAN bears.
@@ -23,7 +25,7 @@ const ANSWERS_PER_SECOND: f32 = 2.5;
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut here = shared.here.subscribe();
     loop {
-        let own = here.borrow_and_update().clone();
+        let own = here.borrow_and_update().addresses.clone();
         let running = start(&shared, &own);
         shared.on_lan.send_replace(running.is_some());
         if here.changed().await.is_err() {
@@ -57,7 +59,8 @@ fn discoverer(shared: &Arc<Shared>, outside: &[SocketAddr]) -> Result<DropGuard,
         .collect();
     let class = if interfaces.is_empty() { IpClass::V6Only } else { IpClass::V4Only };
     let listener = Arc::clone(shared);
-    let mut discoverer = Discoverer::new(SERVICE.to_owned(), shared.me.to_string())
+    let service = if shared.near { NEAR_SERVICE } else { SERVICE };
+    let mut discoverer = Discoverer::new(service.to_owned(), shared.me.to_string())
         .with_cadence(CADENCE)
         .with_response_rate(ANSWERS_PER_SECOND)
         .with_ip_class(class)
@@ -75,8 +78,8 @@ fn heard(shared: &Shared, name: &str, peer: &Peer) {
     if id == shared.me {
         return;
     }
-    let here = shared.here.borrow().clone();
+    let here = shared.here.borrow().addresses.clone();
     let named = peer.addrs().iter().map(|(ip, port)| SocketAddr::new(*ip, *port));
     let near: Vec<SocketAddr> = named.filter(|at| addresses::is_near(at, &here)).collect();
-    shared.peers.seen(id, &near);
+    shared.peers.seen(id, &near, &shared.relays);
 }

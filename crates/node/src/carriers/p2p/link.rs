@@ -39,7 +39,7 @@ pub(super) struct Stream {
 }
 
 /// All open links.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Links {
     open: Mutex<HashMap<LinkId, Inlet>>,
     last: AtomicU64,
@@ -71,6 +71,11 @@ struct Outlet {
 }
 
 impl Links {
+    /// Those to come have ids above this.
+    pub(super) fn new(above: LinkId) -> Self {
+        Self { open: Mutex::default(), last: AtomicU64::new(above) }
+    }
+
     fn locked(&self) -> MutexGuard<'_, HashMap<LinkId, Inlet>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

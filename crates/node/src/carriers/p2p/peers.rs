@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use iroh::address_lookup::MemoryLookup;
 use iroh::endpoint::{Connection, VarInt};
 use iroh::{EndpointAddr, EndpointId, TransportAddr};
+use parlor_core::engine::api::Places;
 use parlor_wire::PeerId;
 use tokio::sync::watch;
 
 use super::addresses;
+use super::relays::Relays;
 
 /// Connections with one peer: one, or two where both dialled at once, and some that are just ending.
 const MAX_PER_PEER: usize = 4;
@@ -49,6 +51,8 @@ pub(super) struct Peers {
 struct Known {
     /// Addresses the engine named.
     told: Vec<SocketAddr>,
+    /// Relays the engine named, whether they may be contacted or not.
+    relays: Vec<String>,
     /// Addresses it was seen at on the LAN.
     seen: Vec<SocketAddr>,
     /// Oldest first.
@@ -64,13 +68,16 @@ impl Known {
 
     fn unused(&self) -> bool {
         self.told.is_empty()
+            && self.relays.is_empty()
             && self.seen.is_empty()
             && self.connections.is_empty()
             && self.news.receiver_count() == 0
     }
 
-    fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.seen.iter().chain(&self.told).copied()
+    /// Where it is called: on the LAN, where the engine knows it, and at relays that may be contacted.
+    fn addresses(&self, relays: &Relays) -> Vec<TransportAddr> {
+        let direct = self.seen.iter().chain(&self.told).copied().map(TransportAddr::Ip);
+        direct.chain(relays.dialable(&self.relays).into_iter().map(TransportAddr::Relay)).collect()
     }
 }
 
@@ -89,13 +96,16 @@ impl Peers {
     }
 
     /// Where the engine knows a peer.
-    pub(super) fn told(&self, peer: PeerId, addresses: &[SocketAddr]) {
-        let told = addresses::dialable(addresses);
-        self.change(peer, |known| known.told = told);
+    pub(super) fn told(&self, peer: PeerId, places: &Places, relays: &Relays) {
+        let told = addresses::dialable(&places.addresses);
+        self.change(peer, relays, |known| {
+            known.told = told;
+            known.relays.clone_from(&places.relays);
+        });
     }
 
     /// Where a peer was seen on the LAN; nowhere when it is gone from there.
-    pub(super) fn seen(&self, peer: PeerId, addresses: &[SocketAddr]) {
+    pub(super) fn seen(&self, peer: PeerId, addresses: &[SocketAddr], relays: &Relays) {
         let seen = addresses::dialable(addresses);
         let all = self.locked();
         let known = all.get(&peer);
@@ -104,18 +114,19 @@ impl Peers {
             return;
         }
         drop(all);
-        self.change(peer, |known| known.seen = seen);
+        self.change(peer, relays, |known| known.seen = seen);
     }
 
-    fn change(&self, peer: PeerId, change: impl FnOnce(&mut Known)) {
+    fn change(&self, peer: PeerId, relays: &Relays, change: impl FnOnce(&mut Known)) {
         let mut all = self.locked();
         let known = all.entry(peer).or_default();
-        let before: Vec<SocketAddr> = known.addresses().collect();
+        let before = known.addresses(relays);
         change(known);
-        if known.addresses().ne(before.iter().copied()) {
-            self.write_down(peer, known);
+        let now = known.addresses(relays);
+        if now != before {
+            self.write_down(peer, &now);
         }
-        if known.addresses().any(|at| !before.contains(&at)) {
+        if now.iter().any(|at| !before.contains(at)) {
             known.news.send_replace(());
         }
         if known.unused() {
@@ -124,18 +135,30 @@ impl Peers {
     }
 
     /// Keeps the endpoint's own book the same as ours.
-    fn write_down(&self, peer: PeerId, known: &Known) {
+    fn write_down(&self, peer: PeerId, addresses: &[TransportAddr]) {
         let Ok(id) = EndpointId::from_bytes(&peer.0) else { return };
-        let addresses: Vec<TransportAddr> = known.addresses().map(TransportAddr::Ip).collect();
         if addresses.is_empty() {
             self.book.remove_endpoint_info(id);
         } else {
-            self.book.set_endpoint_info(EndpointAddr::from_parts(id, addresses));
+            self.book.set_endpoint_info(EndpointAddr::from_parts(id, addresses.iter().cloned()));
         }
     }
 
-    pub(super) fn has_address(&self, peer: &PeerId) -> bool {
-        self.locked().get(peer).is_some_and(|known| known.addresses().next().is_some())
+    /// Relays may be contacted that could not before, or the other way round.
+    pub(super) fn write_all_down(&self, relays: &Relays) {
+        for (peer, known) in self.locked().iter().filter(|(_, known)| !known.relays.is_empty()) {
+            self.write_down(*peer, &known.addresses(relays));
+            known.news.send_replace(());
+        }
+    }
+
+    pub(super) fn has_address(&self, peer: &PeerId, relays: &Relays) -> bool {
+        self.locked().get(peer).is_some_and(|known| !known.addresses(relays).is_empty())
+    }
+
+    /// All connections there are.
+    pub(super) fn all(&self) -> Vec<Arc<Connected>> {
+        self.locked().values().flat_map(|known| &known.connections).cloned().collect()
     }
 
     /// The connection to use with a peer.
@@ -178,8 +201,11 @@ impl Peers {
     }
 
     /// Forgets where the engine knew a peer it wants no more.
-    pub(super) fn unwanted(&self, peer: PeerId) {
-        self.change(peer, |known| known.told.clear());
+    pub(super) fn unwanted(&self, peer: PeerId, relays: &Relays) {
+        self.change(peer, relays, |known| {
+            known.told.clear();
+            known.relays.clear();
+        });
         self.locked().retain(|_, known| !known.unused());
     }
 

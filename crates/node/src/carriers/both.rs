@@ -1,0 +1,168 @@
+//! The carriers of a node: one for rooms that may travel anywhere, and, once there is such a room, one for rooms that
+//! stay in the local network. They are two endpoints because a QUIC connection goes over to whatever path works best: on
+//! the second there is no relay it could go over to, and nothing that looks addresses up. Must not look into frames.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parlor_core::engine::api::{LinkId, NEAR, Places, WantedLink};
+use parlor_wire::PeerId;
+use tokio::sync::{OnceCell, mpsc};
+use zeroize::Zeroizing;
+
+use super::p2p::{P2p, P2pError, P2pOptions, P2pStatus, Range, RelaySetting, TrustedRoots};
+use super::{Carrier, CarrierEvent, PathTo};
+
+/// What the carriers are made from.
+#[derive(Debug)]
+pub struct BothOptions {
+    /// The identity's.
+    pub secret: Zeroizing<[u8; 32]>,
+    /// The UDP port of the first.
+    pub port: Option<u16>,
+    /// Whether peers are looked for on the LAN.
+    pub lan: bool,
+    /// Which relays may be contacted.
+    pub relay: RelaySetting,
+    /// Whose certificates relays may show besides the well-known ones.
+    pub roots: TrustedRoots,
+}
+
+/// The carriers of a node.
+#[derive(Debug)]
+pub struct Both {
+    options: BothOptions,
+    events: mpsc::Sender<CarrierEvent>,
+    far: P2p,
+    near: OnceCell<P2p>,
+    /// What the second is to keep up, as long as it is not there.
+    near_wanted: Mutex<Vec<(WantedLink, Places)>>,
+}
+
+impl Both {
+    /// Starts the first; the second starts with the first room that needs it.
+    pub async fn start(
+        options: BothOptions,
+        events: mpsc::Sender<CarrierEvent>,
+    ) -> Result<Arc<Self>, P2pError> {
+        let far = P2p::start(
+            &options.secret,
+            P2pOptions {
+                port: options.port,
+                lan: options.lan,
+                range: Range::Far { relay: options.relay.clone(), roots: options.roots.clone() },
+            },
+            events.clone(),
+        )
+        .await?;
+        let (near, near_wanted) = (OnceCell::new(), Mutex::default());
+        Ok(Arc::new(Self { options, events, far, near, near_wanted }))
+    }
+
+    /// The second, started if it is not there.
+    pub async fn near(&self) -> Result<&P2p, P2pError> {
+        let start = || {
+            let options = P2pOptions { port: None, lan: self.options.lan, range: Range::Near };
+            P2p::start(&self.options.secret, options, self.events.clone())
+        };
+        self.near.get_or_try_init(start).await
+    }
+
+    /// The links that should exist: those of rooms that stay in the local network, and all others.
+    pub fn want(self: &Arc<Self>, near: Vec<(WantedLink, Places)>, far: Vec<(WantedLink, Places)>) {
+        self.far.want(far);
+        if let Some(carrier) = self.near.get() {
+            return carrier.want(near);
+        }
+        let needed = !near.is_empty();
+        *self.near_wanted.lock().unwrap_or_else(PoisonError::into_inner) = near;
+        if needed {
+            let both = Arc::clone(self);
+            self.far.runtime().spawn(async move { both.start_near().await });
+        }
+    }
+
+    async fn start_near(&self) {
+        match self.near().await {
+            Ok(carrier) => {
+                let wanted =
+                    std::mem::take(&mut *self.near_wanted.lock().unwrap_or_else(PoisonError::into_inner));
+                carrier.want(wanted);
+            }
+            Err(error) => tracing::error!(%error, "rooms of the local network cannot be carried"),
+        }
+    }
+
+    /// Which relays rooms need: none, or those that are set and those that tickets named.
+    pub fn need_relays(&self, named: Option<Vec<String>>) {
+        self.far.need_relays(named);
+    }
+
+    /// Lets relays be contacted: a person has been told which.
+    pub fn allow_relays(&self) {
+        self.far.allow_relays();
+    }
+
+    /// The relays that may be contacted, as far as they are set.
+    pub fn set_relays(&self) -> Vec<String> {
+        self.far.set_relays()
+    }
+
+    /// Whether these are the default ones.
+    pub fn relays_are_default(&self) -> bool {
+        self.options.relay == RelaySetting::Default
+    }
+
+    fn of(&self, link: LinkId) -> Option<&P2p> {
+        if link & NEAR != 0 { self.near.get() } else { Some(&self.far) }
+    }
+
+    /// Sends a frame.
+    pub fn send(&self, link: LinkId, bytes: Vec<u8>) {
+        if let Some(carrier) = self.of(link) {
+            carrier.send(link, bytes);
+        }
+    }
+
+    /// Closes a link after what was sent on it.
+    pub fn close(&self, link: LinkId) {
+        if let Some(carrier) = self.of(link) {
+            carrier.close(link);
+        }
+    }
+
+    /// Where this node can be reached for all rooms but those of the local network.
+    pub fn far_places(&self) -> Places {
+        self.far.here()
+    }
+
+    /// Where it can be reached for rooms of the local network.
+    pub fn near_addresses(&self) -> Vec<SocketAddr> {
+        self.near.get().map(|carrier| carrier.here().addresses).unwrap_or_default()
+    }
+
+    /// How a peer is reached now.
+    pub fn path_to(&self, peer: &PeerId, near: bool) -> Option<PathTo> {
+        if near { self.near.get()?.path_to(peer) } else { self.far.path_to(peer) }
+    }
+
+    /// How the first is doing.
+    pub fn status(&self) -> P2pStatus {
+        self.far.status()
+    }
+
+    /// The UDP port of the first.
+    pub fn port(&self) -> u16 {
+        self.far.port()
+    }
+
+    /// Ends both.
+    pub async fn shutdown(&self) {
+        let near = async {
+            if let Some(carrier) = self.near.get() {
+                carrier.shutdown().await;
+            }
+        };
+        tokio::join!(self.far.shutdown(), near);
+    }
+}

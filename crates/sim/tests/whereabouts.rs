@@ -1,0 +1,162 @@
+//! Where nodes are reached, told inside their rooms: heard through anybody, kept, believed of nobody but the author, and never
+//! of another room's kind.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{ALICE, BOB, MALLORY, Stage};
+use parlor_core::crypto::seal_signal;
+use parlor_core::engine::api::{Command, NEAR, Places, Reach};
+use parlor_core::room::said::Whereabouts;
+use parlor_sim::{World, act};
+use parlor_wire::frame::{Frame, Signal};
+use parlor_wire::ticket::{LAN, TicketText};
+use parlor_wire::{PeerId, RoomId, Salt, domain};
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn places(world: &World, node: usize, of: PeerId, room: RoomId) -> Places {
+    world.nodes[node].engine.as_ref().unwrap().places_of(&of, &room)
+}
+
+fn moves(world: &mut World, node: usize, to: &str, relay: Option<&str>) {
+    let far = Places { addresses: vec![at(to)], relays: relay.map(str::to_owned).into_iter().collect() };
+    world.inform(node, Command::Here { far, near: vec![at("10.9.9.9:9")] });
+}
+
+#[test]
+fn who_moved_is_known_at_its_new_place_by_all_who_hear_of_it_through_one() {
+    let (mut world, room, [alice, bob, carol], _) = act::three(900);
+    world.cut(bob, carol);
+    world.pass(20_000);
+    moves(&mut world, bob, "192.0.2.7:4711", Some("https://relay.example/"));
+    world.pass(1_000);
+    let whose = world.nodes[bob].peer;
+    for node in [alice, carol] {
+        let known = places(&world, node, whose, room);
+        assert_eq!(known.addresses[0], at("192.0.2.7:4711"), "node {node}");
+        assert_eq!(known.relays, ["https://relay.example/"]);
+        assert!(!known.addresses.contains(&at("10.9.9.9:9")), "that is of rooms of a local network");
+    }
+    world.kill(carol);
+    world.pass(5_000);
+    assert_eq!(places(&world, carol, whose, room).addresses[0], at("192.0.2.7:4711"), "kept over a restart");
+    moves(&mut world, bob, "192.0.2.8:4711", None);
+    world.pass(1_000);
+    let known = places(&world, carol, whose, room);
+    assert_eq!(known.addresses[..2], [at("192.0.2.8:4711"), at("192.0.2.7:4711")], "the newest first");
+}
+
+#[test]
+fn who_comes_later_is_told_where_those_are_whom_it_has_never_reached() {
+    let mut world = World::new(901);
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|nick| world.add_node(nick));
+    let invited = world.start_room_with(alice, &[bob]);
+    moves(&mut world, bob, "192.0.2.7:4711", None);
+    world.pass(1_000);
+    world.cut(bob, carol);
+    world.join(carol, &invited.text, 20_000).unwrap().unwrap();
+    world.pass(1_000);
+    let known = places(&world, carol, world.nodes[bob].peer, invited.room);
+    assert_eq!(known.addresses, [at("192.0.2.7:4711")]);
+}
+
+/// The place of Mallory, or what she says is Bob's.
+fn told(stage: &Stage, author: usize, counter: u64, address: &str) -> Frame {
+    let said = Whereabouts { addresses: vec![address.into()], relay: None }.encode();
+    let mut signal = Signal {
+        author: stage.world.nodes[author].peer,
+        session: Salt([0; 16]),
+        counter,
+        ttl_s: 0,
+        key: stage.key.0,
+        salt: Salt([7; 16]),
+        sealed: Vec::new().into(),
+        signature: None,
+    };
+    signal.sealed = seal_signal(&stage.key.1, &stage.room, &signal, &said).unwrap().into();
+    let message = [&stage.room.0[..], &signal.signed_bytes()].concat();
+    signal.signature = Some(stage.world.identity(MALLORY).sign(domain::SIGNAL_SIGNATURE, &message));
+    Frame::Whereabouts(signal)
+}
+
+#[test]
+fn nobody_says_where_another_is_and_an_old_word_does_not_undo_a_new_one() {
+    let mut stage = Stage::new(902);
+    let link = stage.open(ALICE);
+    let mallory = stage.world.nodes[MALLORY].peer;
+    let known = |stage: &Stage, of: PeerId| places(&stage.world, ALICE, of, stage.room).addresses;
+    for (counter, address) in [(5, "192.0.2.5:5"), (4, "192.0.2.4:4"), (5, "192.0.2.6:6")] {
+        let frame = told(&stage, MALLORY, counter, address);
+        stage.world.puppet_says(MALLORY, link, &frame);
+    }
+    assert_eq!(known(&stage, mallory).first(), Some(&at("192.0.2.5:5")));
+    let bob = stage.world.nodes[BOB].peer;
+    let before = known(&stage, bob);
+    let frame = told(&stage, BOB, u64::MAX, "192.0.2.66:66");
+    stage.world.puppet_says(MALLORY, link, &frame);
+    assert!(stage.lost(link), "in Bob's name");
+    assert_eq!(known(&stage, bob), before);
+    stage.others_are_well(0);
+}
+
+#[test]
+fn a_member_that_moves_without_end_is_heeded_ten_times_a_minute() {
+    let mut stage = Stage::new(903);
+    let link = stage.open(ALICE);
+    for n in 1..300 {
+        let frame = told(&stage, MALLORY, n, &format!("192.0.2.1:{n}"));
+        stage.world.puppet_says(MALLORY, link, &frame);
+    }
+    let mallory = stage.world.nodes[MALLORY].peer;
+    let last = |stage: &Stage| places(&stage.world, ALICE, mallory, stage.room).addresses[0];
+    assert_eq!(last(&stage), at("192.0.2.1:10"));
+    stage.world.pass(61_000);
+    let link = stage.open(ALICE);
+    let frame = told(&stage, MALLORY, 1_000, "192.0.2.1:1000");
+    stage.world.puppet_says(MALLORY, link, &frame);
+    assert_eq!(last(&stage), at("192.0.2.1:1000"), "a minute later it is heeded again");
+}
+
+/// The puppet's hello says that it knows nothing beyond version 1.
+#[test]
+fn who_does_not_know_the_frame_is_not_sent_it() {
+    let mut stage = Stage::new(904);
+    let link = stage.open(ALICE);
+    moves(&mut stage.world, ALICE, "192.0.2.7:4711", None);
+    stage.world.pass(1_000);
+    let heard = stage.world.puppet_hears(MALLORY, link);
+    assert!(heard.iter().any(|frame| matches!(frame, Frame::DataHeads(_))), "{heard:?}");
+    assert!(!heard.iter().any(|frame| matches!(frame, Frame::Whereabouts(_))), "{heard:?}");
+}
+
+/// The simulated links are none of a local network: no room that stays in one is spoken of on them.
+#[test]
+fn a_room_of_the_local_network_is_spoken_of_on_no_other_link() {
+    let mut world = World::new(905);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let start = Command::Start {
+        name: "office".into(),
+        reach: Reach::Lan,
+        expires: Some(world.wall_ms(alice) + 3_600_000),
+        endpoints: Vec::new(),
+    };
+    let parlor_core::engine::api::Outcome::Started { invited: Some(invited), room } =
+        world.ask(alice, start).unwrap().unwrap()
+    else {
+        panic!("no room")
+    };
+    let ticket = TicketText::parse(&invited.text).unwrap();
+    assert_eq!(ticket.relay.as_deref(), Some(LAN));
+    let naming = world.ticket_naming(&invited.text, alice);
+    world.join(bob, &naming, 20_000);
+    world.pass(60_000);
+    let engine = world.nodes[bob].engine.as_ref().unwrap();
+    assert!(engine.is_lan(&room) && engine.relayed_rooms().is_none());
+    assert_eq!(engine.room(&room).unwrap().members, 0, "nobody was reached");
+    assert!(world.nodes[alice].links.keys().all(|link| link & NEAR == 0));
+}
