@@ -12,7 +12,8 @@ pub fn run(bytes: &[u8]) {
     assert_eq!(body.for_reading(), !matches!(body.kind, KIND_PROFILE | KIND_REVOKED | KIND_ROOM));
     let _ = (body.author(), body.priority());
     if let Ok(said) = Said::decode(bytes) {
-        assert!(is_form_of(bytes, &said.encode()), "one value, one form");
+        assert!(Said::decode(&said.encode()).as_ref() == Ok(&said), "what is understood can be said again");
+        assert!(is_form_of(bytes, &said.closed().encode()), "one value, one form");
     }
 }
 

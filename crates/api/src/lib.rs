@@ -1,6 +1,7 @@
 //! The waist: what a surface may ask the node, what the node answers, and the client of its socket. Must not
 //! know how anything is done.
 
+mod ago;
 pub mod caller;
 pub mod client;
 mod conversation;
@@ -12,6 +13,7 @@ pub mod paths;
 pub mod reply;
 pub mod request;
 
+pub use ago::ago;
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::request::Priority;
+use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Reply {
     Message(Message),
     /// Members and their sessions.
     People(Vec<Person>),
+    /// Sessions of this node.
+    Sessions(Vec<OwnSession>),
     /// Unread counts.
     Unread(Vec<UnreadRoom>),
     /// All rooms.
@@ -346,6 +348,9 @@ pub struct Person {
     pub connected: bool,
     /// When its node was last seen, if it is not connected.
     pub last_seen: Option<String>,
+    /// How long ago that was, in seconds, by this node's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_ago_s: Option<u64>,
     /// Its sessions that are present.
     pub sessions: Vec<Session>,
     /// When a person here compared the safety number with it.
@@ -393,14 +398,57 @@ pub struct Safety {
     pub words: String,
 }
 
-/// A running session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A session that is present: its process lives, or it was heard of within its lease.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Its label: mostly the directory's name.
     pub label: String,
     /// The agent program.
     pub program: String,
     /// What it says it is doing.
+    pub summary: Option<String>,
+    /// The name of its directory, without the way to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// The git branch of that directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// How it is; absent when nobody has said so, or too long ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<SessionStatus>,
+    /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Priority>,
+    /// Since when this node knows it to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// When it was last heard of; absent for one of this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<String>,
+    /// How long ago that was, in seconds, by this node's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_ago_s: Option<u64>,
+}
+
+/// A session of this node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OwnSession {
+    /// The agent program's id of it.
+    pub id: String,
+    /// Its label: mostly the directory's name.
+    pub label: String,
+    /// The agent program.
+    pub program: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// The git branch of that directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// How it is; absent when nobody has said so, or too long ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<SessionStatus>,
+    /// What it says it is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
 

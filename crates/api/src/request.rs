@@ -32,6 +32,18 @@ pub enum Role {
     Reader,
 }
 
+/// How a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    /// It waits for its human.
+    Idle,
+    /// It works.
+    Working,
+    /// Its human wants to be left alone: a word to others, which holds nothing back.
+    Dnd,
+}
+
 /// One thing asked of the node. Where `room` is absent, the room bound to the caller's directory is meant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -330,6 +342,16 @@ pub enum Request {
         /// One line.
         summary: String,
     },
+    /// Shows or sets the status of sessions of this node: the caller's own, the one named, or those of the caller's
+    /// directory. → `Reply::Sessions`
+    SessionStatus {
+        /// Which: a label, or the agent program's id of it or the beginning of that.
+        #[serde(default)]
+        session: Option<String>,
+        /// The status.
+        #[serde(default)]
+        set: Option<SessionStatus>,
+    },
 }
 
 impl Request {
@@ -377,7 +399,8 @@ impl Request {
             | Self::PeerVerify { .. }
             | Self::Identity
             | Self::Doctor
-            | Self::SetSummary { .. } => true,
+            | Self::SetSummary { .. }
+            | Self::SessionStatus { .. } => true,
         }
     }
 

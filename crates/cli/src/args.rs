@@ -61,6 +61,12 @@ pub enum Command {
     Log(Log),
     /// Shows who is in the room, and their sessions.
     Who(InRoom),
+    /// Shows or sets how your sessions are, for others to see: `idle`, `working`, or `dnd` to be left alone.
+    ///
+    /// Inside an agent's session that one is meant, else all of yours that are present in this directory. `working` and `idle`
+    /// also come from the agent program's hooks; `dnd` stays until you say something else. It is a word to others: nothing is
+    /// held back.
+    Status(SetStatus),
     /// Counts what is unread here.
     Unread,
     /// Rooms: which there are, which directory hears which, their names and keys, leaving.
@@ -220,6 +226,33 @@ pub struct Log {
     /// Which room [default: the one this directory hears].
     #[arg(long)]
     pub room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SetStatus {
+    /// The new one.
+    #[arg(value_enum)]
+    pub status: Option<Status>,
+    /// One session of yours: its label, or the beginning of its id.
+    #[arg(long)]
+    pub session: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Status {
+    Idle,
+    Working,
+    Dnd,
+}
+
+impl From<Status> for parlor_api::SessionStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Idle => Self::Idle,
+            Status::Working => Self::Working,
+            Status::Dnd => Self::Dnd,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -475,6 +508,9 @@ mod tests {
             "log --since 2h --room payments",
             "who",
             "unread --json",
+            "status",
+            "status dnd --session api",
+            "status working --json",
             "room list",
             "room show payments",
             "room bind payments --dir /x --force",
@@ -520,6 +556,7 @@ mod tests {
             "sned hello",
             "log m7k2qdab -f",
             "send x --priority urgent",
+            "status busy",
             "invite --expires soon",
             "invite --expires 1ms",
             "invite --expires 366d",

@@ -7,13 +7,14 @@ pub mod peers;
 use anstyle::{AnsiColor, Style};
 use parlor_api::{
     Check, Here, Identity, Invited, Message, Paused, Person, Priority, Revoked, Room, Sent, Status,
-    UnreadRoom,
+    UnreadRoom, ago,
 };
 use unicode_width::UnicodeWidthStr;
 
 use crate::clock;
 
 pub mod ruling;
+pub mod sessions;
 
 /// How many characters of an id people are shown.
 const SHORT_CHARS: usize = 8;
@@ -175,21 +176,28 @@ fn person(person: &Person) -> Vec<String> {
     let link = match (person.own, person.connected, &person.last_seen) {
         (true, ..) => "you".into(),
         (_, true, _) => paint(AnsiColor::Green.on_default(), "linked"),
-        (_, _, Some(seen)) => dim(&format!("seen {}", clock::stamp_of(seen))),
+        // Heard of by others, then: when its own node was last linked says less.
+        _ if !person.sessions.is_empty() => dim("not linked"),
+        (_, _, Some(seen)) => dim(&last_seen(person, seen)),
         (_, _, None) => dim("not seen yet"),
     };
-    let sessions = person.sessions.iter().map(|session| {
-        let summary = session.summary.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-        format!("{} ({}){summary}", session.label, session.program)
-    });
+    let is_near = person.own || person.connected;
+    let sessions = person.sessions.iter().map(|session| sessions::one(session, is_near));
     let verified = if person.verified.is_some() { ", verified" } else { "" };
     vec![
         bold(&person.name),
         format!("{}{verified}", person.role),
         link,
-        sessions.collect::<Vec<_>>().join(", "),
+        sessions.collect::<Vec<_>>().join("; "),
         dim(short(&person.peer)),
     ]
+}
+
+fn last_seen(person: &Person, seen: &str) -> String {
+    match person.seen_ago_s {
+        Some(seconds) => format!("last seen {}", ago(seconds)),
+        None => format!("last seen {}", clock::stamp_of(seen)),
+    }
 }
 
 /// Unread counts, a row each.
@@ -436,10 +444,12 @@ pub(crate) mod tests {
             own,
             connected: !own,
             last_seen: None,
+            seen_ago_s: None,
             sessions: vec![Session {
                 label: "api-fix".into(),
                 program: "claude".into(),
                 summary: Some("tests".into()),
+                ..Session::default()
             }],
             verified: None,
             warning: None,
@@ -541,6 +551,22 @@ pub(crate) mod tests {
         let nowhere = Here { rooms: Vec::new(), unread: Vec::new(), ..here };
         assert!(next_here(&nowhere).contains("parlor start"));
         assert!(next_here(&Here { other_rooms: 1, ..nowhere }).contains("1 room elsewhere"));
+    }
+
+    #[test]
+    fn who_is_there_is_told_from_who_is_linked_and_from_who_was_once_seen() {
+        let mut bob = member("bob", false);
+        bob.sessions[0].heard_ago_s = Some(40);
+        let row = |person: &Person| plain(&people(std::slice::from_ref(person))[0]);
+        assert!(row(&bob).contains("  linked  api-fix (claude): tests  "), "{}", row(&bob));
+        bob.connected = false;
+        (bob.last_seen, bob.seen_ago_s) = (Some("2026-11-20T10:00:00Z".into()), Some(7_300));
+        let gone = row(&bob);
+        assert!(gone.contains("  not linked  api-fix (claude, last heard 40 s ago): tests  "), "{gone}");
+        bob.sessions.clear();
+        assert!(row(&bob).contains("  last seen 2 h ago  "), "{}", row(&bob));
+        (bob.last_seen, bob.seen_ago_s) = (None, None);
+        assert!(row(&bob).contains("  not seen yet  "), "{}", row(&bob));
     }
 
     #[test]

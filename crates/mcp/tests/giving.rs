@@ -78,7 +78,7 @@ async fn wound_01_messages_of_a_cancelled_call_stay_unread() {
     let (gave, _) = events.asked("the check", is_check).await;
     agent.cancel(1).await;
     // Answered, so the cancellation before it has been read.
-    assert_eq!(text(&agent.call(2, "list_peers", json!({})).await), "bob (member) · here");
+    assert_eq!(text(&agent.call(2, "list_peers", json!({})).await), "bob (member) · linked");
     word.send(()).unwrap();
     events.until("the end of the lease", |event| *event == Event::Closed(gave)).await;
     assert!(!events.committed(), "{:?}", events.seen);

@@ -31,7 +31,7 @@ async fn claude_code_asks_to_discover_with_a_string_id_and_then_initializes() {
     assert!(opened["instructions"].as_str().unwrap().contains("colleagues"));
     agent.say(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await;
     assert_eq!(names(&agent.hear().await["result"]), TOOLS);
-    assert_eq!(text(&agent.call(2, "list_peers", json!({})).await), "bob (member) · here");
+    assert_eq!(text(&agent.call(2, "list_peers", json!({})).await), "bob (member) · linked");
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn codex_and_gemini_initialize_as_of_2025_06_18() {
     let mut agent = Agent::start(&home, no_node());
     assert_eq!(agent.initialize("2025-06-18").await["protocolVersion"], "2025-06-18");
     let result = agent.call(1, "list_peers", json!({})).await;
-    assert_eq!(text(&result), "bob (member) · here");
+    assert_eq!(text(&result), "bob (member) · linked");
     assert!(result.get("resultType").is_none(), "a field of the newer generation: {result}");
 }
 
@@ -75,7 +75,7 @@ async fn the_generation_of_2026_07_28_needs_no_initialize() {
     agent.say(ask("c", "tools/call", json!({"name": "list_peers", "arguments": {}}))).await;
     let called = agent.hear().await;
     assert_eq!(called["id"], "c");
-    assert_eq!(text(&called["result"]), "bob (member) · here");
+    assert_eq!(text(&called["result"]), "bob (member) · linked");
     assert_eq!(called["result"]["resultType"], "complete");
 }
 
@@ -93,7 +93,7 @@ async fn stray_notifications_and_answers_disturb_nothing_at_any_time() {
     agent.cancel(77).await;
     agent.say(json!({"jsonrpc": "2.0", "id": 78, "error": {"code": 1, "message": "what?"}})).await;
     agent.say(json!({"jsonrpc": "2.0", "method": "notifications/whatever"})).await;
-    assert_eq!(text(&agent.call(2, "list_peers", json!({})).await), "bob (member) · here");
+    assert_eq!(text(&agent.call(2, "list_peers", json!({})).await), "bob (member) · linked");
 }
 
 #[tokio::test]

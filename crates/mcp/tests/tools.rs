@@ -102,7 +102,7 @@ async fn list_peers_says_who_is_there() {
     let _node = Node::start(&home, &record, usual);
     let mut agent = Agent::initialized(&home, no_node()).await;
     let result = agent.call(1, "list_peers", json!({})).await;
-    assert_eq!(text(&result), "bob (member) · here");
+    assert_eq!(text(&result), "bob (member) · linked");
     let (_, request) = events.asked("who", |_| true).await;
     assert_eq!(request, Request::Who { room: None });
 }

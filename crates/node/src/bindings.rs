@@ -24,6 +24,15 @@ pub(crate) fn key_of(dir: &Path) -> PathBuf {
     }
 }
 
+/// The branch a directory's work tree is on, read from git's own files each time; the beginning of a commit where it is on
+/// none.
+pub(crate) fn branch_of(dir: &Path) -> Option<String> {
+    let dir = canonical(dir);
+    let tree = git::tree_around(&dir)?;
+    // Who keeps the whole home directory under git is not on its branch everywhere below.
+    (tree == dir || !is_too_wide(tree)).then(|| git::branch(tree)).flatten()
+}
+
 fn canonical(dir: &Path) -> PathBuf {
     dir.canonicalize().or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.into())
 }

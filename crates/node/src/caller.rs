@@ -5,7 +5,7 @@ use parlor_api::{ApiError, ErrorKind, Hello};
 use parlor_core::engine::api::{Author, HolderId};
 use tokio::sync::Semaphore;
 
-use crate::process::ancestry;
+use crate::process::{ancestry, descends};
 use crate::sessions::{Session, Sessions, Sighting};
 
 /// The surface that agents talk through.
@@ -59,23 +59,43 @@ impl Caller {
     pub(crate) fn session<'a>(&self, sessions: &'a Sessions) -> Option<&'a Session> {
         let by_process = || {
             if self.is_mcp() {
-                return sessions.of_processes(&[self.hello.parent_pid?]);
+                return sessions.of_processes(&[self.parent()?]);
             }
             sessions.of_processes(&self.pid.map(ancestry)?)
         };
         let named = || SESSION_VARIABLES.iter().find_map(|name| sessions.of_id(self.variable(name)?));
         let named_in_call = || sessions.of_id(self.variable(MCP_SESSION_VARIABLE)?).filter(|_| self.is_mcp());
-        by_process().or_else(named).or_else(named_in_call)
+        let own = |session: &&Session| self.may_be(session);
+        by_process().or_else(|| named().filter(own)).or_else(|| named_in_call().filter(own))
+    }
+
+    /// Whether it may be the session it names. While a process runs that session, only what that process has begun is it,
+    /// whatever anybody else's environment says.
+    pub(crate) fn may_be(&self, session: &Session) -> bool {
+        let runs = session.process.filter(|process| !session.ended && process.lives());
+        runs.is_none_or(|process| self.is_begun_by(process.pid))
+    }
+
+    /// Whether a process that it states has begun it; not refused where the system does not say.
+    pub(crate) fn is_begun_by(&self, stated: u32) -> bool {
+        self.pid.and_then(|pid| descends(pid, stated)) != Some(false)
+    }
+
+    /// The process it says it was begun by, unless that is not so.
+    fn parent(&self) -> Option<u32> {
+        self.hello.parent_pid.filter(|parent| self.is_begun_by(*parent))
     }
 
     /// How an agent's connection is seen as a session of its own, where no hook has named one.
-    pub(crate) fn sighting(&self) -> Option<Sighting<'_>> {
+    pub(crate) fn sighting(&self, sessions: &Sessions) -> Option<Sighting<'_>> {
         let (true, Some(dir)) = (self.is_mcp(), self.hello.cwd.as_deref()) else { return None };
-        let (program, id) = match SESSION_VARIABLES.iter().find_map(|name| self.variable(name)) {
+        let free = |id: &&str| sessions.of_id(id).is_none_or(|session| self.may_be(session));
+        let in_call = || self.variable(MCP_SESSION_VARIABLE).filter(free);
+        let (program, id) = match SESSION_VARIABLES.iter().find_map(|name| self.variable(name)).filter(free) {
             Some(id) => (CLAUDE, id),
-            None => (MCP, self.variable(MCP_SESSION_VARIABLE).unwrap_or(&self.own_id)),
+            None => (MCP, in_call().unwrap_or(&self.own_id)),
         };
-        Some(Sighting { program, id, dir, pid: self.hello.parent_pid, room: self.room() })
+        Some(Sighting { program, id, dir, pid: self.parent(), room: self.room() })
     }
 
     /// Who writes through it.
@@ -137,7 +157,11 @@ mod tests {
     use std::path::Path;
     use std::process::{Child, Command};
 
+    use parlor_core::engine::api::Now;
+
     use super::*;
+
+    const NOW: Now = Now { wall_ms: 1, mono_ms: 1 };
 
     fn caller(surface: &str, terminal: bool, pid: Option<u32>, env: &[(&str, &str)]) -> Caller {
         let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -154,8 +178,36 @@ mod tests {
         let mut sessions = Sessions::default();
         let seen =
             Sighting { program: CLAUDE, id: "s1", dir: Path::new("/srv/api"), pid: Some(pid), room: None };
-        sessions.see(&seen, [1; 16], 1);
+        sessions.see(&seen, [1; 16], NOW);
         sessions
+    }
+
+    /// Somebody else's process with this environment, in no agent's line; and an agent's own.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn wound_18_a_session_is_not_taken_by_stating_its_id_or_its_process() {
+        let mut agent = sleeper();
+        let known = sessions(agent.id());
+        let this = Some(std::process::id());
+        for variable in ["CLAUDE_CODE_SESSION_ID", "PARLOR_MCP_SESSION"] {
+            for surface in ["cli", MCP] {
+                let mut thief = caller(surface, false, this, &[(variable, "s1")]);
+                thief.hello.parent_pid = Some(agent.id());
+                assert!(thief.session(&known).is_none(), "{surface} {variable}");
+                let seen = thief.sighting(&known).map(|seen| (seen.program, seen.id.to_owned(), seen.pid));
+                let own = (MCP, std::process::id().to_string(), None);
+                assert_eq!(seen, (surface == MCP).then_some(own), "it is one of its own at most");
+            }
+        }
+        let mut own = caller("cli", false, Some(agent.id()), &[("CLAUDE_CODE_SESSION_ID", "s1")]);
+        assert_eq!(own.session(&known).unwrap().id, "s1");
+        own.hello.surface = MCP.into();
+        assert_eq!(own.session(&known).unwrap().id, "s1", "whatever stands between the two");
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+        // Nobody runs it now: whoever resumes it is known by its id alone until a hook tells more.
+        let next = caller("cli", false, this, &[("CLAUDE_CODE_SESSION_ID", "s1")]);
+        assert_eq!(next.session(&known).unwrap().id, "s1");
     }
 
     #[test]
@@ -192,7 +244,7 @@ mod tests {
         let mut agent = sleeper();
         let mut known = sessions(agent.id());
         let first = Sighting { program: CLAUDE, id: "s0", dir: Path::new("/"), pid: None, room: None };
-        known.see(&first, [2; 16], 2);
+        known.see(&first, [2; 16], Now { wall_ms: 2, mono_ms: 2 });
         let mut mcp = caller(MCP, false, None, &[("CLAUDE_CODE_SESSION_ID", "s0")]);
         assert_eq!(mcp.session(&known).unwrap().id, "s0");
         mcp.hello.parent_pid = Some(agent.id());
@@ -201,8 +253,8 @@ mod tests {
         assert_eq!(named.session(&known).unwrap().id, "s0");
         let lone = caller(MCP, false, None, &[("PARLOR_MCP_SESSION", "thread-7")]);
         assert!(lone.session(&known).is_none());
-        assert_eq!(lone.sighting().map(|seen| (seen.program, seen.id)), Some((MCP, "thread-7")));
-        assert!(caller("cli", false, None, &[]).sighting().is_none());
+        assert_eq!(lone.sighting(&known).map(|seen| (seen.program, seen.id)), Some((MCP, "thread-7")));
+        assert!(caller("cli", false, None, &[]).sighting(&known).is_none());
         agent.kill().unwrap();
         agent.wait().unwrap();
     }

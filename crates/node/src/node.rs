@@ -12,7 +12,7 @@ use parlor_wire::{PeerId, RoomId};
 use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
 use crate::carriers::Both;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::driver::Driver;
 use crate::life::Life;
 use crate::requests::place;
@@ -27,6 +27,7 @@ pub(crate) struct Node {
     pub version: &'static str,
     pub me: PeerId,
     pub since_ms: u64,
+    pub clock: Clock,
     pub driver: Driver,
     pub carrier: Arc<Both>,
     pub life: Life,
@@ -46,6 +47,7 @@ pub(crate) struct NodeParts {
     pub home: Home,
     pub version: &'static str,
     pub me: PeerId,
+    pub clock: Clock,
     pub driver: Driver,
     pub carrier: Arc<Both>,
     pub relays_told: Option<String>,
@@ -64,6 +66,7 @@ impl Node {
             version: parts.version,
             me: parts.me,
             since_ms: clock::wall_ms(),
+            clock: parts.clock,
             driver: parts.driver,
             carrier: parts.carrier,
             life: Life::new(),
@@ -98,7 +101,13 @@ impl Node {
     }
 
     pub(crate) fn detach(&self, holder: HolderId) {
-        lock(&self.attached).remove(&holder);
+        let left = lock(&self.attached).remove(&holder);
+        if let Some(caller) = left {
+            let mut sessions = self.sessions();
+            if let Some(key) = caller.session(&sessions).map(Session::key) {
+                sessions.left(&key, self.clock.now());
+            }
+        }
         lock(&self.given).retain(|_, to| *to != holder);
     }
 
@@ -153,7 +162,7 @@ impl Node {
         }
         let (session, writes) = {
             let mut sessions = self.sessions();
-            let (key, writes) = sessions.see(seen, handle, clock::wall_ms());
+            let (key, writes) = sessions.see(seen, handle, self.clock.now());
             (sessions.get(&key).cloned(), writes)
         };
         self.cast_all(writes).await;
@@ -165,15 +174,16 @@ impl Node {
         let commands: Vec<Command> = {
             let mut sessions = self.sessions();
             let write = sessions.end(key);
-            write.into_iter().chain(sessions.announcements(key, &[], false)).collect()
+            write.into_iter().chain(sessions.announcements(key, &[], None, self.clock.now())).collect()
         };
         self.cast_all(commands).await;
     }
 
-    /// Tells the rooms a session hears that it is there: those that do not know, or all.
-    pub(crate) async fn announce(&self, session: &Session, again: bool) {
+    /// Tells the rooms a session hears that it is there and how it is, as far as they do not know.
+    pub(crate) async fn announce(&self, session: &Session) {
         let rooms: Vec<RoomId> = self.heard_by(session).await.into_iter().map(|heard| heard.room).collect();
-        let commands = self.sessions().announcements(&session.key(), &rooms, again);
+        let branch = bindings::branch_of(&session.dir);
+        let commands = self.sessions().announcements(&session.key(), &rooms, branch, self.clock.now());
         self.cast_all(commands).await;
     }
 
@@ -183,7 +193,7 @@ impl Node {
         for key in keys {
             let session = self.sessions().get(&key).filter(|session| !session.ended).cloned();
             if let Some(session) = session {
-                self.announce(&session, false).await;
+                self.announce(&session).await;
             }
         }
     }
@@ -192,10 +202,10 @@ impl Node {
     pub(crate) async fn end_gone(&self) {
         let attached: Vec<Arc<Caller>> = lock(&self.attached).values().cloned().collect();
         let gone = {
-            let sessions = self.sessions();
+            let mut sessions = self.sessions();
             let held =
                 attached.iter().filter_map(|caller| caller.session(&sessions)).map(Session::key).collect();
-            sessions.gone(&held, clock::wall_ms())
+            sessions.look(&held, self.clock.now())
         };
         for key in gone {
             self.end_session(&key).await;

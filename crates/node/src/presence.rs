@@ -7,7 +7,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::node::Node;
 
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How much of a lease may go by before it is seen that a process is gone, and how old a branch may be that is shown.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Runs until the node stops.
 pub(crate) async fn watch(node: Arc<Node>) {

@@ -24,19 +24,47 @@ impl Process {
     }
 }
 
+/// Whether a process is, or descends from, another; none where the system does not say.
+#[cfg(target_os = "linux")]
+pub(crate) fn descends(pid: u32, from: u32) -> Option<bool> {
+    Some(ancestry(pid).contains(&from))
+}
+
+/// Whether a process is another; whether it descends from one is not to be had here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn descends(pid: u32, from: u32) -> Option<bool> {
+    (pid == from).then_some(true)
+}
+
 fn lives(pid: u32) -> bool {
     let number = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     let Some(number) = number else { return false };
     // Whoever may not be signalled lives all the same.
-    !matches!(rustix::process::test_kill_process(number), Err(rustix::io::Errno::SRCH))
+    !matches!(rustix::process::test_kill_process(number), Err(rustix::io::Errno::SRCH)) && !is_dead(pid)
+}
+
+#[cfg(target_os = "linux")]
+fn stat_word(pid: u32, at: usize) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, parentheses too.
+    let (_, fields) = text.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(at).map(str::to_owned)
 }
 
 #[cfg(target_os = "linux")]
 fn stat_field(pid: u32, at: usize) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, parentheses too.
-    let (_, fields) = text.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(at)?.parse().ok()
+    stat_word(pid, at)?.parse().ok()
+}
+
+/// Whether a process has ended and only its parent has not asked how: it keeps its number and can be signalled.
+#[cfg(target_os = "linux")]
+fn is_dead(pid: u32) -> bool {
+    stat_word(pid, 0).is_some_and(|state| state == "Z" || state == "X")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_dead(_: u32) -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]
@@ -71,7 +99,7 @@ pub(crate) fn ancestry(pid: u32) -> Vec<u32> {
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -82,10 +110,34 @@ mod tests {
         assert_eq!(line[..2], [child.id(), std::process::id()]);
         let process = Process::of(child.id()).unwrap();
         assert!(process.lives() && process.started.is_some());
+        let this = std::process::id();
+        assert_eq!((descends(child.id(), this), descends(this, child.id())), (Some(true), Some(false)));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!process.lives());
         assert_eq!(Process::of(child.id()), None);
+    }
+
+    #[test]
+    fn one_that_ended_and_nobody_has_asked_about_does_not_live() {
+        use std::io::Read;
+        let mut child = Command::new("sh")
+            .args(["-c", "read x"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let process = Process::of(child.id()).unwrap();
+        let mut out = child.stdout.take().unwrap();
+        drop(child.stdin.take());
+        // Its end closes its output; a moment later it is dead, and nobody waits for it yet.
+        out.read_to_end(&mut Vec::new()).unwrap();
+        while stat_word(child.id(), 0).is_some_and(|state| state != "Z") {
+            std::thread::yield_now();
+        }
+        assert!(!process.lives());
+        assert_eq!(Process::of(child.id()), None);
+        child.wait().unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod peers;
 pub(crate) mod place;
 pub(crate) mod relays;
 mod rooms;
+mod status;
 mod talk;
 mod tickets;
 
@@ -105,5 +106,6 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
         Request::SetSummary { summary } => hook::set_summary(asked, &summary).await,
+        Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

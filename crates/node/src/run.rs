@@ -105,7 +105,7 @@ impl Running {
         }
         let mut store: Box<dyn Store> = Box::new(SqliteStore::open(&home.store(), OpenMode::Create)?);
         let snapshot = store.load()?;
-        let (sessions, bindings) = (Sessions::restore(&snapshot), Bindings::restore(&snapshot));
+        let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
         let known_port = kept_port(&snapshot);
         let origin = Origin { secret: identity.secret, default_nick: nick(config) };
         let relays_told = relays::told(&snapshot);
@@ -136,6 +136,7 @@ impl Running {
         let worker = Worker::new(parts, &driver, inputs, carried);
         let node = Arc::new(Node::new(NodeParts {
             home,
+            clock,
             version,
             me: identity.peer,
             driver: driver.clone(),

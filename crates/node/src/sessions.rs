@@ -1,16 +1,19 @@
 //! The sessions this node knows: running agents, by agent program and its id for them. A session's directory is
 //! fixed when it is first seen. Must not decide what a session hears: its directory's bindings do, at every hook.
 
+mod lease;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use parlor_core::engine::api::{Command, Presence};
+use parlor_api::SessionStatus;
+use parlor_core::engine::api::{Command, Now, Presence, Priority, Status};
 use parlor_core::persist::{Snapshot, Table};
 use parlor_core::text::names;
-use parlor_wire::limits::LEASE_SECONDS;
 use parlor_wire::{RoomId, Salt};
 use serde::{Deserialize, Serialize};
 
+use self::lease::Lease;
 use crate::process::Process;
 
 /// Sessions remembered; those seen longest ago are forgotten first.
@@ -35,6 +38,12 @@ pub(crate) struct Session {
     pub ended: bool,
     /// What `PARLOR_ROOM` said.
     pub room: Option<String>,
+    /// What its human or agent has said of it; its hooks overrule all but a wish to be left alone.
+    #[serde(default)]
+    pub status: Option<SessionStatus>,
+    /// Whether its agent program has run a hook: without one nothing is given to it by itself.
+    #[serde(default)]
+    hooked: bool,
 }
 
 impl Session {
@@ -48,16 +57,16 @@ impl Session {
         label_of(&self.dir)
     }
 
-    fn presence(&self) -> Presence {
-        Presence { label: self.label(), program: self.program.clone(), summary: self.summary.clone() }
+    fn has_process(&self) -> bool {
+        self.process.is_some_and(|process| process.lives())
     }
+}
 
-    fn lives(&self, attached: bool, now_ms: u64) -> bool {
-        let by_process = || match &self.process {
-            Some(process) => process.lives(),
-            None => now_ms.saturating_sub(self.seen_ms) < LEASE_SECONDS * 1000,
-        };
-        !self.ended && (attached || by_process())
+fn status_to_core(status: SessionStatus) -> Status {
+    match status {
+        SessionStatus::Idle => Status::Idle,
+        SessionStatus::Working => Status::Working,
+        SessionStatus::Dnd => Status::Dnd,
     }
 }
 
@@ -85,15 +94,20 @@ pub(crate) struct Sighting<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     by_key: BTreeMap<String, Session>,
-    /// The rooms each was announced to.
-    announced: BTreeMap<String, BTreeSet<RoomId>>,
+    /// What is known only while this node runs, of those that have not ended.
+    leases: BTreeMap<String, Lease>,
+    /// The rooms each was announced to, and what they were told.
+    announced: BTreeMap<String, (BTreeSet<RoomId>, Presence)>,
 }
 
 impl Sessions {
-    pub(crate) fn restore(snapshot: &Snapshot) -> Self {
+    pub(crate) fn restore(snapshot: &Snapshot, now: Now) -> Self {
         let mut sessions = Self::default();
         for (_, _, value) in snapshot.records.iter().filter(|(table, _, _)| *table == Table::Session) {
             if let Ok(session) = serde_json::from_slice::<Session>(value) {
+                if !session.ended {
+                    sessions.leases.insert(session.key(), Lease::restored(session.seen_ms, now));
+                }
                 sessions.by_key.insert(session.key(), session);
             }
         }
@@ -108,6 +122,11 @@ impl Sessions {
         self.by_key.keys().cloned().collect()
     }
 
+    /// Those that are present.
+    pub(crate) fn present(&self) -> Vec<Session> {
+        self.by_key.values().filter(|session| !session.ended).cloned().collect()
+    }
+
     /// How many run.
     pub(crate) fn running(&self) -> usize {
         self.by_key.values().filter(|session| !session.ended).count()
@@ -115,12 +134,8 @@ impl Sessions {
 
     /// Takes in what was learned, and says its key and what to write down. `handle` is fresh randomness, used
     /// if the session is new.
-    pub(crate) fn see(
-        &mut self,
-        seen: &Sighting<'_>,
-        handle: [u8; 16],
-        now_ms: u64,
-    ) -> (String, Vec<Command>) {
+    pub(crate) fn see(&mut self, seen: &Sighting<'_>, handle: [u8; 16], now: Now) -> (String, Vec<Command>) {
+        let now_ms = now.wall_ms;
         let key = key(seen.program, seen.id);
         let is_new = !self.by_key.contains_key(&key);
         let session = self.by_key.entry(key.clone()).or_insert_with(|| Session {
@@ -134,6 +149,8 @@ impl Sessions {
             seen_ms: now_ms,
             ended: false,
             room: None,
+            status: None,
+            hooked: false,
         });
         let before = session.clone();
         if session.process.is_none_or(|process| Some(process.pid) != seen.pid || !process.lives()) {
@@ -143,6 +160,7 @@ impl Sessions {
         session.ended = false;
         let is_changed = *session != before || now_ms.abs_diff(session.seen_ms) > SEEN_STEP_MS;
         session.seen_ms = now_ms;
+        self.leases.entry(key.clone()).or_default().renew(now);
         let mut writes = Vec::new();
         if is_new || is_changed {
             writes.extend(self.row(&key));
@@ -158,6 +176,7 @@ impl Sessions {
         let others = self.by_key.iter().filter(|(key, _)| *key != except);
         let oldest = others.min_by_key(|(_, session)| (!session.ended, session.seen_ms))?.0.clone();
         self.by_key.remove(&oldest);
+        self.leases.remove(&oldest);
         Some(write(&oldest, None))
     }
 
@@ -171,8 +190,40 @@ impl Sessions {
     pub(crate) fn end(&mut self, key: &str) -> Option<Command> {
         let session = self.by_key.get_mut(key).filter(|session| !session.ended)?;
         session.ended = true;
-        session.summary = None;
+        (session.summary, session.status) = (None, None);
+        self.leases.remove(key);
         self.row(key)
+    }
+
+    /// Its agent program has run a hook, which may tell how it is.
+    pub(crate) fn hooked(&mut self, key: &str, status: Option<SessionStatus>, now: Now) -> Option<Command> {
+        let session = self.by_key.get_mut(key)?;
+        let before = (session.hooked, session.status);
+        session.hooked = true;
+        if status.is_some() && session.status != Some(SessionStatus::Dnd) {
+            session.status = None;
+        }
+        let is_changed = before != (session.hooked, session.status);
+        self.leases.entry(key.into()).or_default().tell(status, now);
+        if is_changed { self.row(key) } else { None }
+    }
+
+    pub(crate) fn set_status(&mut self, key: &str, status: SessionStatus) -> Option<Command> {
+        self.by_key.get_mut(key)?.status = Some(status);
+        self.row(key)
+    }
+
+    /// How it is: what was said of it, else what its hooks have told.
+    pub(crate) fn status(&self, key: &str, now: Now) -> Option<SessionStatus> {
+        let said = self.by_key.get(key)?.status;
+        said.or_else(|| self.leases.get(key)?.told(now))
+    }
+
+    /// An agent's connection that was part of it has ended: its lease runs from now.
+    pub(crate) fn left(&mut self, key: &str, now: Now) {
+        if let Some(lease) = self.leases.get_mut(key) {
+            lease.renew(now);
+        }
     }
 
     pub(crate) fn set_summary(&mut self, key: &str, summary: Option<String>) -> Option<Command> {
@@ -196,31 +247,56 @@ impl Sessions {
         self.by_key.values().filter(|session| session.id == id).max_by_key(|session| session.seen_ms)
     }
 
-    /// Sessions that have neither process nor connection any more.
-    pub(crate) fn gone(&self, attached: &BTreeSet<String>, now_ms: u64) -> Vec<String> {
-        let is_gone =
-            |key: &str, session: &Session| !session.ended && !session.lives(attached.contains(key), now_ms);
-        self.by_key
-            .iter()
-            .filter(|(key, session)| is_gone(key, session))
-            .map(|(key, _)| key.clone())
-            .collect()
+    /// Looks which sessions have a process or a connection: their leases begin anew. Those whose lease is over are gone.
+    pub(crate) fn look(&mut self, attached: &BTreeSet<String>, now: Now) -> Vec<String> {
+        let mut gone = Vec::new();
+        for (key, session) in self.by_key.iter().filter(|(_, session)| !session.ended) {
+            let lease = self.leases.entry(key.clone()).or_default();
+            if attached.contains(key) || session.has_process() {
+                lease.renew(now);
+            } else if lease.lapse(now) {
+                gone.push(key.clone());
+            }
+        }
+        gone
     }
 
-    /// What to tell the rooms so that they know of this session: that it is there, where it was not told yet or
-    /// when `again`; that it ended, where it is not heard any more.
-    pub(crate) fn announcements(&mut self, key: &str, rooms: &[RoomId], again: bool) -> Vec<Command> {
+    fn presence(&self, session: &Session, branch: Option<String>, now: Now) -> Presence {
+        let key = session.key();
+        Presence {
+            label: session.label(),
+            program: session.program.clone(),
+            summary: session.summary.clone(),
+            directory: session.dir.file_name().map(|name| name.to_string_lossy().into_owned()),
+            branch,
+            status: self.status(&key, now).map(status_to_core),
+            threshold: session.hooked.then_some(Priority::GIVEN_AT_PROMPT),
+            left_ms: self.leases.get(&key).and_then(|lease| lease.left_ms(now)),
+        }
+    }
+
+    /// What to tell the rooms so that they know of this session: that it is there, where that or how it is was not told
+    /// yet; that it ended, where it is not heard any more.
+    pub(crate) fn announcements(
+        &mut self,
+        key: &str,
+        rooms: &[RoomId],
+        branch: Option<String>,
+        now: Now,
+    ) -> Vec<Command> {
         let Some(session) = self.by_key.get(key) else { return Vec::new() };
         let rooms: BTreeSet<RoomId> =
             if session.ended { BTreeSet::new() } else { rooms.iter().copied().collect() };
-        let told = self.announced.remove(key).unwrap_or_default();
+        let presence = self.presence(session, branch, now);
+        let (told, said) = self.announced.remove(key).unwrap_or_default();
         let announce =
             |room: RoomId, presence| Command::Announce { room, session: Salt(session.handle), presence };
         let left = told.difference(&rooms).map(|room| announce(*room, None));
-        let there = rooms.iter().filter(|room| again || !told.contains(room));
-        let all = left.chain(there.map(|room| announce(*room, Some(session.presence())))).collect();
+        let is_news = is_news(&said, &presence);
+        let there = rooms.iter().filter(|room| is_news || !told.contains(room));
+        let all = left.chain(there.map(|room| announce(*room, Some(presence.clone())))).collect();
         if !rooms.is_empty() {
-            self.announced.insert(key.into(), rooms);
+            self.announced.insert(key.into(), (rooms, presence));
         }
         all
     }
@@ -231,95 +307,17 @@ impl Sessions {
     }
 }
 
+/// Whether two are said differently: a lease that runs out is said once, and does so by itself.
+fn is_news(before: &Presence, now: &Presence) -> bool {
+    let timeless =
+        |presence: &Presence| Presence { left_ms: presence.left_ms.map(|_| 0), ..presence.clone() };
+    timeless(before) != timeless(now)
+}
+
 fn write(key: &str, value: Option<Vec<u8>>) -> Command {
     Command::PutRecord { table: Table::Session, key: key.as_bytes().to_vec(), value }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use super::*;
-
-    const ROOM: RoomId = RoomId([1; 32]);
-
-    fn sighting(id: &str) -> Sighting<'_> {
-        Sighting {
-            program: "claude",
-            id,
-            dir: Path::new("/srv/api"),
-            pid: Some(std::process::id()),
-            room: None,
-        }
-    }
-
-    #[test]
-    fn the_directory_of_the_first_sight_stays() {
-        let mut sessions = Sessions::default();
-        let (key, writes) = sessions.see(&sighting("a"), [1; 16], 1_000);
-        assert_eq!((key.as_str(), writes.len()), ("claude:a", 1));
-        let later = Sighting { dir: Path::new("/srv/web"), ..sighting("a") };
-        let (_, writes) = sessions.see(&later, [2; 16], 2_000);
-        assert!(writes.is_empty(), "nothing that matters has changed");
-        assert_eq!(sessions.get(&key).unwrap().dir, Path::new("/srv/api"));
-        assert_eq!(sessions.get(&key).unwrap().label(), "api");
-        assert_eq!(sessions.see(&later, [2; 16], 100_000).1.len(), 1, "it was seen much later");
-    }
-
-    #[test]
-    fn of_two_in_one_process_the_one_that_goes_on_is_meant() {
-        let mut sessions = Sessions::default();
-        let (old, _) = sessions.see(&sighting("old"), [1; 16], 1_000);
-        sessions.see(&sighting("new"), [2; 16], 1_000);
-        sessions.see(&sighting("old"), [2; 16], 2_000);
-        assert!(sessions.end(&old).is_some() && sessions.end(&old).is_none());
-        let pids = [std::process::id()];
-        assert_eq!(sessions.of_processes(&pids).unwrap().id, "new");
-        assert!(sessions.of_processes(&[0]).is_none());
-        assert_eq!(sessions.of_id("old").unwrap().key(), old);
-    }
-
-    #[test]
-    fn one_without_process_and_connection_is_gone() {
-        let mut sessions = Sessions::default();
-        sessions.see(&sighting("a"), [1; 16], 1_000);
-        let lone = Sighting { pid: None, ..sighting("b") };
-        let (lone, _) = sessions.see(&lone, [2; 16], 1_000);
-        let lease_ms = LEASE_SECONDS * 1000;
-        assert!(sessions.gone(&BTreeSet::new(), lease_ms).is_empty());
-        assert_eq!(sessions.gone(&BTreeSet::new(), 1_000 + lease_ms), std::slice::from_ref(&lone));
-        assert!(sessions.gone(&BTreeSet::from([lone]), 1_000 + lease_ms).is_empty());
-    }
-
-    #[test]
-    fn rooms_are_told_once_and_told_of_the_end() {
-        let mut sessions = Sessions::default();
-        let (key, _) = sessions.see(&sighting("a"), [1; 16], 1_000);
-        let presences = |commands: Vec<Command>| -> Vec<bool> {
-            let is_there = |command| matches!(command, Command::Announce { presence: Some(_), .. });
-            commands.into_iter().map(is_there).collect()
-        };
-        assert_eq!(presences(sessions.announcements(&key, &[ROOM], false)), [true]);
-        assert!(sessions.announcements(&key, &[ROOM], false).is_empty());
-        assert_eq!(presences(sessions.announcements(&key, &[ROOM], true)), [true]);
-        sessions.end(&key);
-        assert_eq!(presences(sessions.announcements(&key, &[ROOM], true)), [false]);
-        assert!(sessions.announcements(&key, &[ROOM], true).is_empty());
-    }
-
-    #[test]
-    fn they_are_bounded_and_come_back_from_the_store() {
-        let mut sessions = Sessions::default();
-        let mut snapshot = Snapshot::default();
-        for number in 0..u64::try_from(MAX_SESSIONS).unwrap() + 5 {
-            let (_, writes) = sessions.see(&sighting(&number.to_string()), [1; 16], number);
-            for write in writes {
-                let Command::PutRecord { table, key, value } = write else { panic!() };
-                snapshot.records.retain(|(_, known, _)| *known != key);
-                snapshot.records.extend(value.map(|value| (table, key, value)));
-            }
-        }
-        assert_eq!(sessions.by_key.len(), MAX_SESSIONS);
-        assert!(sessions.of_id("4").is_none() && sessions.of_id("5").is_some());
-        assert_eq!(Sessions::restore(&snapshot).by_key, sessions.by_key);
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 
 use parlor_api::{ClientError, ErrorKind, Reply, Request};
-use support::{TestNode, commit, hello, hook, hook_in, injected, send, whole_hook};
+use support::{Agent, TestNode, commit, hello, hook, hook_in, injected, send, whole_hook};
 
 /// A node with a room bound to a directory, and a person talking in it.
 fn room() -> (TestNode, tempfile::TempDir) {
@@ -171,36 +171,33 @@ fn parlor_room_overrides_and_silences() {
 #[test]
 fn an_agents_tool_checks_for_the_session_its_hooks_have_named() {
     let (node, dir) = room();
-    let mut agent_process = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let pid = agent_process.id().to_string();
-    let start = |session: &str| {
-        let mut client = node.client("hook");
-        let given = hook_in(&mut client, "SessionStart", session, dir.path(), &[("CLAUDE_PID", &pid)]);
-        if given.token.is_some() {
-            commit(&mut client, &given);
-        }
-    };
-    start("s1");
-    let agent = parlor_api::Hello { parent_pid: Some(agent_process.id()), ..hello("mcp", Some(dir.path())) };
-    let mut agent = support::client(&node.home, agent);
-    let mut check = || match agent.call(&Request::Check { room: None, limit_chars: None }).unwrap() {
-        Reply::Unheard(unheard) => unheard,
+    let mut agent = Agent::start(&node.home, dir.path());
+    agent.hook("SessionStart", "s1", dir.path());
+    let check = |agent: &mut Agent| match agent.ask("mcp", &Request::Check { room: None, limit_chars: None })
+    {
+        Ok(Reply::Unheard(unheard)) => unheard,
         other => panic!("{other:?}"),
     };
     say(&node, dir.path(), "first");
-    let unheard = check();
+    let unheard = check(&mut agent);
     assert!(unheard.text.contains("first") && unheard.messages == 1, "{unheard:?}");
     let commit_it = Request::Commit { token: unheard.token.unwrap() };
-    assert_eq!(whole_hook(&node, "UserPromptSubmit", "s1", dir.path()), "", "it is leased to the tool");
-    assert_eq!(agent.call(&commit_it).unwrap(), Reply::Done);
+    assert_eq!(agent.hook("UserPromptSubmit", "s1", dir.path()), "", "it is leased to the tool");
+    assert_eq!(agent.ask("mcp", &commit_it), Ok(Reply::Done));
     // After `/clear` the same process runs another session.
-    whole_hook(&node, "SessionEnd", "s1", dir.path());
-    start("s2");
-    assert_eq!(send(&mut agent, None, "from the second session", "2").room_name, "payments");
-    assert_eq!(whole_hook(&node, "UserPromptSubmit", "s2", dir.path()), "");
+    agent.hook("SessionEnd", "s1", dir.path());
+    agent.hook("SessionStart", "s2", dir.path());
+    let said = Request::Send {
+        to: None,
+        room: None,
+        text: "from the second session".into(),
+        request_id: "2".into(),
+        priority: parlor_api::Priority::Normal,
+        wait_ms: 0,
+    };
+    assert!(matches!(agent.ask("mcp", &said), Ok(Reply::Sent(sent)) if sent.room_name == "payments"));
+    assert_eq!(agent.hook("UserPromptSubmit", "s2", dir.path()), "");
     assert!(whole_hook(&node, "UserPromptSubmit", "s1", dir.path()).contains("from the second session"));
-    agent_process.kill().unwrap();
-    agent_process.wait().unwrap();
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn presence_comes_by_others_ends_and_survives_a_restart_of_its_node() {
     world.pass(30_000);
     let announce = |world: &mut World, on: bool| {
         let presence =
-            on.then(|| Presence { label: "api-fix".into(), program: "claude".into(), summary: None });
+            on.then(|| Presence { label: "api-fix".into(), program: "claude".into(), ..Presence::default() });
         world.inform(0, Command::Announce { room, session: Salt([5; 16]), presence });
     };
     let seen = |world: &World| -> usize {

@@ -228,6 +228,9 @@ fn wound_28_no_word_name_or_label_crosses_in_clear() {
         label: "labelword".into(),
         program: "programword".into(),
         summary: Some("summaryword".into()),
+        directory: Some("directoryword".into()),
+        branch: Some("branchword".into()),
+        ..Presence::default()
     };
     world.inform(a, Command::Announce { room, session: Salt([5; 16]), presence: Some(presence) });
     world.say_surely(a, room, "bodyword");
@@ -249,6 +252,8 @@ fn wound_28_no_word_name_or_label_crosses_in_clear() {
         "labelword",
         "programword",
         "summaryword",
+        "directoryword",
+        "branchword",
     ];
     for word in words {
         let shows = |bytes: &Vec<u8>| bytes.windows(word.len()).any(|part| part == word.as_bytes());

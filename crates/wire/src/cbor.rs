@@ -85,6 +85,25 @@ fn without_open_keys(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(known)
 }
 
+/// The value of an open key of a map that [`decode_open`] has taken; absent where it is missing, of another shape than
+/// this Parlor knows, or not in canonical form: what may be missed spoils nothing else.
+pub fn open_value<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8], key: u64) -> Option<T> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    for _ in 0..decoder.map().ok()?? {
+        let begin = decoder.position();
+        let found = decoder.u64().ok()?;
+        let value = decoder.position();
+        decoder.skip().ok()?;
+        if found == key {
+            let (whole, value) =
+                (bytes.get(begin..decoder.position())?, bytes.get(value..decoder.position())?);
+            let value: T = minicbor::decode(value).ok()?;
+            return ([encode(&key), encode(&value)].concat() == whole).then_some(value);
+        }
+    }
+    None
+}
+
 /// The version of a header whose other fields may have changed: the value of key 0, which stands first in every
 /// version there will be.
 pub(crate) fn peek_version(header: &[u8]) -> Result<u8, CborError> {
@@ -123,6 +142,20 @@ mod tests {
         let more = [0xa4, 0, 7, 3, 0x61, b'x', 16, 0xf5, 0x18, 24, 0x82, 1, 0xa1, 2, 3];
         assert_eq!(read(&more), Ok(Known { a: 7, b: Some("x".into()) }));
         assert_eq!(read(&[0xa2, 0, 7, 15, 0xf5]), Err(CborError::NotCanonical), "15 is none of them");
+    }
+
+    #[test]
+    fn an_open_key_that_is_known_is_read_and_one_of_another_shape_is_passed_over() {
+        // 3: "x", 16: "y", 17: true, 18: 7 in two bytes, 24: 1.
+        let bytes = [0xa6, 0, 7, 3, 0x61, b'x', 16, 0x61, b'y', 17, 0xf5, 18, 0x18, 7, 0x18, 24, 1];
+        assert!(read(&bytes).is_ok());
+        assert_eq!(open_value::<String>(&bytes, 16).as_deref(), Some("y"));
+        assert_eq!(open_value::<u8>(&bytes, 24), Some(1));
+        assert_eq!(open_value::<u8>(&bytes, 16), None, "another shape");
+        assert_eq!(open_value::<u8>(&bytes, 17), None, "another shape");
+        assert_eq!(open_value::<u8>(&bytes, 18), None, "not canonical");
+        assert_eq!(open_value::<u8>(&bytes, 19), None, "missing");
+        assert_eq!(open_value::<u8>(&[0x80], 16), None, "no map");
     }
 
     #[test]

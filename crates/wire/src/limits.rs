@@ -73,10 +73,20 @@ pub const MAX_TICKET_CHARS: usize = 320;
 pub const MAX_TICKET_ENDPOINTS: usize = 3;
 /// Most addresses of one endpoint of a ticket.
 pub const MAX_TICKET_ADDRESSES: usize = 4;
-/// Longest sealed signal, in bytes: a nick, a directory name, a summary.
+/// Longest sealed signal, in bytes: a label, a program, a directory name, a branch, a summary, each as long as it may be
+/// and of four bytes a character.
 pub const MAX_SIGNAL_BYTES: usize = 2048;
+/// Longest summary of a session, in characters: two lines of a terminal.
+pub const MAX_SUMMARY_CHARS: usize = 200;
+/// Longest name of a session's directory, in characters: the names people give fit, and a signal holds it.
+pub const MAX_DIRECTORY_CHARS: usize = 64;
+/// Longest name of a session's branch, in characters: a ticket's number and its title.
+pub const MAX_BRANCH_CHARS: usize = 100;
 /// Sessions' signals remembered, of all rooms together.
 pub const MAX_SIGNALS: usize = 2048;
+/// Authors whose highest counter is remembered once their sessions are gone, of all rooms together: 16 full rooms, in less
+/// than a mebibyte.
+pub const MAX_SIGNAL_MARKS: usize = 16 * MAX_MEMBERS;
 /// How long an absent session counts as present, in seconds.
 pub const LEASE_SECONDS: u64 = 90;
 /// Addresses a node tells of itself: those of a few interfaces, and of the world's side of its router.

@@ -19,6 +19,7 @@ mod relays;
 mod room;
 mod send;
 mod start;
+mod status;
 mod ticket;
 mod unread;
 mod who;
@@ -124,6 +125,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Tell(tell)) => send::tell(context, tell),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
+        Some(Command::Status(status)) => status::run(context, status),
         Some(Command::Unread) => unread::run(context),
         Some(Command::Room(room)) => room::run(context, room),
         Some(Command::Member(member)) => member::run(context, member),

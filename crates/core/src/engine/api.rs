@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod presence;
 mod view;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
+pub use presence::{Presence, SessionView, Status};
 pub use view::{
     AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,
 };
@@ -60,6 +62,21 @@ pub enum Priority {
     Normal,
     /// Between tools.
     Now,
+}
+
+impl Priority {
+    /// The least that is given at a prompt; what is below is counted there.
+    pub const GIVEN_AT_PROMPT: Self = Self::Normal;
+
+    /// By its number in bodies and signals; none for one of a later Parlor.
+    pub fn of(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Low),
+            1 => Some(Self::Normal),
+            2 => Some(Self::Now),
+            _ => None,
+        }
+    }
 }
 
 /// What the engine is told.
@@ -416,17 +433,6 @@ pub struct Take {
     pub rooms: Vec<TakeRoom>,
     /// How much.
     pub budget: Budget,
-}
-
-/// What a session says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presence {
-    /// Its label: mostly the directory's name.
-    pub label: String,
-    /// The agent program.
-    pub program: String,
-    /// What it is doing, in one line.
-    pub summary: Option<String>,
 }
 
 /// How a command ended well.

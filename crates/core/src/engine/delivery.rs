@@ -257,7 +257,7 @@ impl Engine {
             .filter(|view| is_for(view, label))
             .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
-            views.into_iter().partition(|view| view.priority == Priority::Low);
+            views.into_iter().partition(|view| view.priority < Priority::GIVEN_AT_PROMPT);
         read.low += low.len() as u64;
         if fresh {
             views.drain(..views.len().saturating_sub(EARLIER_MESSAGES));

@@ -165,6 +165,6 @@ impl Engine {
     /// The labels of a peer's sessions that are present anywhere.
     pub fn sessions_of(&self, peer: &PeerId) -> BTreeSet<String> {
         let everywhere = self.rooms.keys().flat_map(|room| self.presence.of(*room, *peer));
-        everywhere.map(|session| session.label).collect()
+        everywhere.map(|session| session.presence.label).collect()
     }
 }

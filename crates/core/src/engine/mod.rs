@@ -36,7 +36,7 @@ use crate::room::Room;
 use crate::room::counting::CutAt;
 use crate::room::record::{LocalRecord, PeerRecord};
 use api::{Effect, Event, Failure, LinkId, LoadToken, MessageView, Now, Outcome, RequestId};
-pub use restore::{OWN_HEDGE, OWN_NICK, OWN_REVOKED, OWN_SEALING};
+pub use restore::{OWN_HEDGE, OWN_NICK, OWN_REVOKED, OWN_SEALING, OWN_SIGNALS};
 
 /// Requests remembered in memory beside the store, for retries that come before the first is durable.
 const RECENT_REQUESTS: usize = 1024;

@@ -1,29 +1,35 @@
 //! Presence of sessions: signed, sealed, never stored. Own sessions are announced again before their lease
-//! ends; what is heard is passed on once and forgotten when its lease ends.
+//! ends; what is heard is passed on once and forgotten when its lease ends, but for how far its author had counted.
+
+mod words;
 
 use std::collections::BTreeMap;
 
 use parlor_wire::frame::{Frame, Signal};
-use parlor_wire::{PeerId, RoomId, Salt, domain, limits};
+use parlor_wire::{PeerId, RoomId, Salt, TimeMs, domain, limits};
 
-use super::Engine;
-use super::api::{LinkId, Presence};
+use super::api::{LinkId, Presence, SessionView};
+use super::{Engine, OWN_SIGNALS};
 use crate::crypto;
+use crate::persist::Table;
 use crate::room::said::Said;
-use crate::text::{Mode, clean, names};
 
 /// How often own sessions are announced, in milliseconds: three times within a lease.
 const ANNOUNCE_MS: u64 = limits::LEASE_SECONDS * 1000 / 3;
 /// Most sessions of one peer in a room.
 const MAX_SESSIONS: usize = 32;
-/// Longest summary, in characters.
-const MAX_SUMMARY_CHARS: usize = 200;
+/// How far ahead counters are written down, in milliseconds: one write in an hour, and a node that starts again goes on
+/// above all it has used, whatever its clock says by then.
+const MARK_STEP_MS: u64 = 60 * 60 * 1000;
 
 #[derive(Debug)]
 struct Own {
     presence: Presence,
     counter: u64,
     due_ms: u64,
+    /// When its lease ends, by the monotonic clock; absent while its process lives.
+    ends_ms: Option<u64>,
+    since: TimeMs,
 }
 
 #[derive(Debug)]
@@ -31,6 +37,9 @@ struct Heard {
     counter: u64,
     until_ms: u64,
     presence: Option<Presence>,
+    /// Both by this node's wall clock, to be shown.
+    since: TimeMs,
+    at: TimeMs,
 }
 
 /// Sessions present.
@@ -38,18 +47,59 @@ struct Heard {
 pub(super) struct PresenceBook {
     own: BTreeMap<(RoomId, Salt), Own>,
     heard: BTreeMap<(RoomId, PeerId, Salt), Heard>,
+    /// The highest counter of each author's sessions that are forgotten: nothing older revives one.
+    marks: BTreeMap<(RoomId, PeerId), u64>,
+    /// No counter of this run is below this, and none is above `written` before that is written anew.
+    first: u64,
+    written: u64,
 }
 
 impl PresenceBook {
     pub(super) fn deadline_ms(&self) -> Option<u64> {
-        let own = self.own.values().map(|own| own.due_ms);
+        let own = self.own.values().map(|own| own.ends_ms.map_or(own.due_ms, |ends| ends.min(own.due_ms)));
         own.chain(self.heard.values().map(|heard| heard.until_ms)).min()
     }
 
     /// Sessions of a peer in a room that are present now.
-    pub(super) fn of(&self, room: RoomId, peer: PeerId) -> Vec<Presence> {
+    pub(super) fn of(&self, room: RoomId, peer: PeerId) -> Vec<SessionView> {
         let range = (room, peer, Salt([0; 16]))..=(room, peer, Salt([255; 16]));
-        self.heard.range(range).filter_map(|(_, heard)| heard.presence.clone()).collect()
+        let view = |heard: &Heard| {
+            let presence = heard.presence.clone()?;
+            Some(SessionView { presence, since: heard.since, heard: Some(heard.at) })
+        };
+        self.heard.range(range).filter_map(|(_, heard)| view(heard)).collect()
+    }
+
+    /// What earlier runs have written down of their counters.
+    pub(super) fn restore_mark(&mut self, written: u64) {
+        (self.first, self.written) = (written.saturating_add(1), written);
+    }
+
+    /// Whoever speaks in the name of this peer is not believed any more.
+    pub(super) fn disbelieve(&mut self, peer: PeerId) {
+        let of_peer = self.heard.iter_mut().filter(|((_, author, _), _)| *author == peer);
+        of_peer.for_each(|(_, heard)| heard.presence = None);
+    }
+
+    /// Whether a counter is above all that was heard of this session, or, once it is forgotten, of its author.
+    fn is_newer(&self, place: &(RoomId, PeerId, Salt), counter: u64) -> bool {
+        let mark = || self.marks.get(&(place.0, place.1)).copied();
+        self.heard.get(place).map(|heard| heard.counter).or_else(mark).is_none_or(|known| known < counter)
+    }
+
+    /// Forgets what has run out, and keeps how far its authors had counted.
+    fn forget_ended(&mut self, now_ms: u64, is_reader: impl Fn(&RoomId, &PeerId) -> bool) {
+        let ended = self.heard.extract_if(.., |_, heard| heard.until_ms <= now_ms);
+        let ended: Vec<_> = ended.map(|((room, author, _), heard)| ((room, author), heard.counter)).collect();
+        for (place, counter) in ended {
+            if self.marks.len() >= limits::MAX_SIGNAL_MARKS && !self.marks.contains_key(&place) {
+                self.marks.retain(|(room, author), _| is_reader(room, author));
+            }
+            if self.marks.len() < limits::MAX_SIGNAL_MARKS || self.marks.contains_key(&place) {
+                let mark = self.marks.entry(place).or_default();
+                *mark = counter.max(*mark);
+            }
+        }
     }
 
     /// Whether one more signal can be kept: of a session that is known, or a new one within what a peer and all
@@ -66,9 +116,13 @@ impl PresenceBook {
     }
 
     /// Own sessions in a room.
-    pub(super) fn own(&self, room: RoomId) -> Vec<Presence> {
+    pub(super) fn own(&self, room: RoomId) -> Vec<SessionView> {
         let range = (room, Salt([0; 16]))..=(room, Salt([255; 16]));
-        self.own.range(range).map(|(_, own)| own.presence.clone()).collect()
+        let view = |own: &Own| {
+            let presence = words::heard(words::said(&own.presence));
+            SessionView { presence, since: own.since, heard: None }
+        };
+        self.own.range(range).map(|(_, own)| view(own)).collect()
     }
 }
 
@@ -76,19 +130,16 @@ impl Engine {
     /// A session of this node is there, or has ended.
     pub(super) fn announce(&mut self, room: RoomId, session: Salt, presence: Option<Presence>) {
         let known = self.presence.own.remove(&(room, session));
-        // By the clock, so that a restarted node is not taken for its own echo.
-        let counter = known.map_or(0, |own| own.counter + 1).max(self.now.wall_ms);
-        let ended = presence.is_none();
-        let said = presence.clone().unwrap_or(Presence {
-            label: String::new(),
-            program: String::new(),
-            summary: None,
-        });
+        let counter = self.next_counter(known.as_ref().map(|own| own.counter));
+        let since = known.map_or(self.now.wall_ms, |own| own.since);
+        let said = presence.clone().unwrap_or_default();
+        let ends_ms = said.left_ms.map(|left| self.now.mono_ms + left);
+        let ttl_s = if presence.is_some() { self.ttl_s(ends_ms) } else { 0 };
         if let Some(presence) = presence {
             let due_ms = self.now.mono_ms + ANNOUNCE_MS;
-            self.presence.own.insert((room, session), Own { presence, counter, due_ms });
+            self.presence.own.insert((room, session), Own { presence, counter, due_ms, ends_ms, since });
         }
-        if let Some(signal) = self.signal(room, session, counter, &said, ended) {
+        if let Some(signal) = self.signal(room, session, counter, &said, ttl_s) {
             for link in self.room_links(room) {
                 self.send(link, &Frame::Signal(signal.clone()));
             }
@@ -97,17 +148,36 @@ impl Engine {
 
     /// Tells a link that has just opened who is present here.
     pub(super) fn announce_to(&mut self, link: LinkId, room: RoomId) {
-        let own: Vec<(Salt, u64, Presence)> = self
+        let own: Vec<(Salt, u64, u32, Presence)> = self
             .presence
             .own
             .range((room, Salt([0; 16]))..=(room, Salt([255; 16])))
-            .map(|((_, session), own)| (*session, own.counter, own.presence.clone()))
+            .map(|((_, session), own)| (*session, own.counter, self.ttl_s(own.ends_ms), own.presence.clone()))
             .collect();
-        for (session, counter, presence) in own {
-            if let Some(signal) = self.signal(room, session, counter, &presence, false) {
+        for (session, counter, ttl_s, presence) in own {
+            if let Some(signal) = self.signal(room, session, counter, &presence, ttl_s) {
                 self.send(link, &Frame::Signal(signal));
             }
         }
+    }
+
+    /// By the clock, and above whatever this node has ever counted, so that one that starts again is not taken for its own
+    /// echo.
+    fn next_counter(&mut self, known: Option<u64>) -> u64 {
+        let next = known.map_or(0, |known| known.saturating_add(1));
+        let counter = next.max(self.now.wall_ms).max(self.presence.first);
+        if counter > self.presence.written {
+            self.presence.written = counter.saturating_add(MARK_STEP_MS);
+            let written = self.presence.written.to_be_bytes().to_vec();
+            self.put(Table::Own, OWN_SIGNALS.to_vec(), written);
+        }
+        counter
+    }
+
+    /// For how long a session is to be held present: a lease, or what is left of it.
+    fn ttl_s(&self, ends_ms: Option<u64>) -> u32 {
+        let left_s = |ends: u64| ends.saturating_sub(self.now.mono_ms) / 1000;
+        ends_ms.map_or(limits::LEASE_SECONDS, |ends| left_s(ends).min(limits::LEASE_SECONDS)) as u32
     }
 
     fn signal(
@@ -116,13 +186,9 @@ impl Engine {
         session: Salt,
         counter: u64,
         said: &Presence,
-        ended: bool,
+        ttl_s: u32,
     ) -> Option<Signal> {
-        let said =
-            Said { label: said.label.clone(), program: said.program.clone(), summary: said.summary.clone() }
-                .encode();
-        let ttl_s = if ended { 0 } else { limits::LEASE_SECONDS as u32 };
-        self.sealed_signal(room, session, counter, ttl_s, &said)
+        self.sealed_signal(room, session, counter, ttl_s, &words::said(said).encode())
     }
 
     /// A signal that says this, sealed under a fit key and signed; none is sent where there is no fit key.
@@ -138,7 +204,10 @@ impl Engine {
         let held = self.rooms.get(&room)?;
         let key = held.keys.fit_key(&held.roster, self.now.wall_ms)?;
         let room_key = held.keys.get(&key)?;
-        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &counter.to_be_bytes(), said]);
+        // All that a salt may be used for once, so that one store that runs twice seals no two signals under one salt: what is
+        // left of a lease differs where all else is the same.
+        let (count, ttl) = (counter.to_be_bytes(), ttl_s.to_be_bytes());
+        let salt = self.hedge.salt(&[b"signal", &room.0, &session.0, &count, &ttl, said]);
         let mut signal = Signal {
             author: self.me,
             session,
@@ -158,11 +227,12 @@ impl Engine {
     pub(super) fn heard(&mut self, link: LinkId, room: RoomId, signal: Signal) {
         let Some(held) = self.rooms.get(&room) else { return };
         let place = (room, signal.author, signal.session);
-        let newer = self.presence.heard.get(&place).is_none_or(|heard| heard.counter < signal.counter);
+        let newer = self.presence.is_newer(&place, signal.counter);
         let fits = signal.sealed.len() <= limits::MAX_SIGNAL_BYTES
             && u64::from(signal.ttl_s) <= limits::LEASE_SECONDS
             && self.presence.has_space(&place);
-        if signal.author == self.me || !newer || !fits || !held.roster.reads(&signal.author) {
+        let believed = held.roster.reads(&signal.author) && !self.is_revoked(&signal.author);
+        if signal.author == self.me || !newer || !fits || !believed {
             return;
         }
         if !signal.verify(&room) {
@@ -174,7 +244,10 @@ impl Engine {
         let ttl_s = if signal.ttl_s == 0 { limits::LEASE_SECONDS } else { u64::from(signal.ttl_s) };
         let until_ms = self.now.mono_ms + ttl_s * 1000;
         let presence = (signal.ttl_s > 0).then_some(said);
-        self.presence.heard.insert(place, Heard { counter: signal.counter, until_ms, presence });
+        let at = self.now.wall_ms;
+        let before = self.presence.heard.get(&place).filter(|heard| heard.presence.is_some());
+        let since = before.map_or(at, |heard| heard.since);
+        self.presence.heard.insert(place, Heard { counter: signal.counter, until_ms, presence, since, at });
         for other in self.room_links(room).into_iter().filter(|other| *other != link) {
             self.send(other, &Frame::Signal(signal.clone()));
         }
@@ -188,26 +261,32 @@ impl Engine {
 
     fn open_signal(&self, room: RoomId, signal: &Signal) -> Option<Presence> {
         let said = Said::decode(&self.open_sealed(room, signal)?).ok()?;
-        let line = |text: &str| clean(text, Mode::Line { limit_chars: MAX_SUMMARY_CHARS }).into_string();
-        Some(Presence {
-            label: names::session_label(&said.label).into_string(),
-            program: names::session_label(&said.program).into_string(),
-            summary: said.summary.as_deref().map(line),
-        })
+        Some(words::heard(said))
     }
 
     pub(super) fn tick_presence(&mut self) {
         let now = self.now.mono_ms;
-        self.presence.heard.retain(|_, heard| heard.until_ms > now);
-        let due: Vec<(RoomId, Salt, Presence)> = self
+        let rooms = &self.rooms;
+        let is_reader =
+            |room: &RoomId, peer: &PeerId| rooms.get(room).is_some_and(|held| held.roster.reads(peer));
+        self.presence.forget_ended(now, is_reader);
+        let due: Vec<(RoomId, Salt, Option<Presence>)> = self
             .presence
             .own
             .iter()
-            .filter(|(_, own)| own.due_ms <= now)
-            .map(|((room, session), own)| (*room, *session, own.presence.clone()))
+            .filter(|(_, own)| own.due_ms <= now || own.ends_ms.is_some_and(|ends| ends <= now))
+            .map(|((room, session), own)| {
+                let left = |ends: u64| Some(ends.saturating_sub(now)).filter(|left| *left > 0);
+                let presence = match own.ends_ms {
+                    Some(ends) => left(ends).map(|left| (own, Some(left))),
+                    None => Some((own, None)),
+                };
+                let again = |(own, left_ms): (&Own, _)| Presence { left_ms, ..own.presence.clone() };
+                (*room, *session, presence.map(again))
+            })
             .collect();
         for (room, session, presence) in due {
-            self.announce(room, session, Some(presence));
+            self.announce(room, session, presence);
         }
     }
 }

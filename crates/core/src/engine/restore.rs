@@ -22,6 +22,8 @@ pub const OWN_HEDGE: &[u8] = b"hedge secret";
 pub const OWN_NICK: &[u8] = b"nick";
 /// Under this name in `Table::Own`: when this identity was revoked here.
 pub const OWN_REVOKED: &[u8] = b"revoked";
+/// Under this name in `Table::Own`: above this no counter of a signal was used.
+pub const OWN_SIGNALS: &[u8] = b"signals";
 
 /// The secrets of a store, made if it is new. The operations must be durable before the engine is used.
 ///
@@ -142,6 +144,10 @@ impl Engine {
                 }
                 Table::Own if key == OWN_REVOKED => {
                     self.revoked = value.as_slice().try_into().ok().map(u64::from_be_bytes);
+                }
+                Table::Own if key == OWN_SIGNALS => {
+                    let written = value.as_slice().try_into().map_or(0, u64::from_be_bytes);
+                    self.presence.restore_mark(written);
                 }
                 Table::Peer => {
                     if let Ok(peer) = key.as_slice().try_into() {

@@ -66,6 +66,12 @@ impl Engine {
         if record.revoked.replace(now).is_none() {
             self.put_peer(peer);
         }
+        self.presence.disbelieve(peer);
+    }
+
+    /// Whether it was heard of a peer that its identity is revoked.
+    pub(super) fn is_revoked(&self, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|known| known.revoked.is_some())
     }
 
     /// Since when this identity is revoked, by its own word here.

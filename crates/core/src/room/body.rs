@@ -66,11 +66,7 @@ impl Body {
 
     /// How urgent.
     pub fn priority(&self) -> Priority {
-        match self.priority {
-            Some(0) => Priority::Low,
-            Some(2) => Priority::Now,
-            _ => Priority::Normal,
-        }
+        self.priority.and_then(Priority::of).unwrap_or_default()
     }
 
     /// Whether people are meant to read it: messages, and whatever this version does not know.

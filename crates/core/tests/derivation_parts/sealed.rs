@@ -179,11 +179,20 @@ pub fn signals() -> Value {
         label: "api".into(),
         program: "claude".into(),
         summary: summary.map(str::to_owned),
+        ..Said::default()
+    };
+    let open = Said {
+        directory: Some("api".into()),
+        branch: Some("postgres".into()),
+        status: Some(1),
+        threshold: Some(1),
+        ..says(Some("writing tests"))
     };
     let signals = [
         ("present", says(None), 90),
         ("with a summary", says(Some("writing tests")), 90),
         ("ended", Said::default(), 0),
+        ("with directory, branch, status and threshold", open, 90),
     ];
     let all = signals
         .into_iter()

@@ -209,6 +209,7 @@ fn bob() -> Person {
         own: false,
         connected: true,
         last_seen: None,
+        seen_ago_s: None,
         sessions: Vec::new(),
         verified: None,
         warning: None,

@@ -56,6 +56,35 @@ fn all_of_a_repository_is_one_directory_and_its_work_trees_share_it() {
 }
 
 #[test]
+fn a_branch_is_read_from_the_work_trees_own_head_and_only_from_files() {
+    let (_dir, root) = root();
+    let main = root.join("main");
+    repository(&main);
+    git(&main, &["checkout", "-q", "-b", "fix/login"]);
+    let tree = root.join("tree");
+    git(&main, &["worktree", "add", "-q", "-b", "postgres", tree.to_str().unwrap()]);
+    std::fs::create_dir_all(tree.join("src/deep")).unwrap();
+    assert_eq!(branch_of(&main).as_deref(), Some("fix/login"));
+    assert_eq!(branch_of(&tree.join("src/deep")).as_deref(), Some("postgres"));
+    git(&tree, &["checkout", "-q", "--detach"]);
+    let commit = std::fs::read_to_string(main.join(".git/refs/heads/postgres")).unwrap();
+    assert_eq!(branch_of(&tree).as_deref(), Some(&commit[..7]), "no branch: the beginning of the commit");
+    let fresh = root.join("fresh");
+    std::fs::create_dir(&fresh).unwrap();
+    git(&fresh, &["init", "-q", "-b", "trunk"]);
+    assert_eq!(branch_of(&fresh).as_deref(), Some("trunk"), "nothing is committed yet");
+    assert_eq!(branch_of(&root), None);
+    for head in ["", "ref: refs/heads/.invalid\n", "ref: \n", "zzzzzzzzzz\n", "abc\n"] {
+        std::fs::write(fresh.join(".git/HEAD"), head).unwrap();
+        assert_eq!(branch_of(&fresh), None, "{head:?}");
+    }
+    std::fs::remove_file(fresh.join(".git/HEAD")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(fresh.join(".git/HEAD")).status().unwrap();
+    assert!(pipe.success());
+    assert_eq!(branch_of(&fresh), None, "a pipe would never end");
+}
+
+#[test]
 fn work_trees_of_a_bare_repository_share_it_and_nothing_beside_it() {
     let (_dir, root) = root();
     let seed = root.join("seed");

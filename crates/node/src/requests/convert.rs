@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use parlor_api as api;
 use parlor_core::engine::api::{
-    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Presence, Priority,
-    RoomStanding, RoomView, TicketView, refusal_words,
+    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Priority, RoomStanding,
+    RoomView, SessionView, Status, TicketView, refusal_words,
 };
 use parlor_core::text::CleanText;
 use parlor_core::text::time::rfc3339;
@@ -113,12 +113,32 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
     }
 }
 
-pub(super) fn person(room: &RoomId, person: PersonView) -> api::Person {
-    let session = |presence: Presence| api::Session {
+fn status(status: Status) -> api::SessionStatus {
+    match status {
+        Status::Idle => api::SessionStatus::Idle,
+        Status::Working => api::SessionStatus::Working,
+        Status::Dnd => api::SessionStatus::Dnd,
+    }
+}
+
+fn session(view: SessionView, now_ms: u64) -> api::Session {
+    let SessionView { presence, since, heard } = view;
+    api::Session {
         label: presence.label,
         program: presence.program,
         summary: presence.summary,
-    };
+        directory: presence.directory,
+        branch: presence.branch,
+        status: presence.status.map(status),
+        threshold: presence.threshold.map(priority),
+        since: Some(rfc3339(since)),
+        last_heard: heard.map(rfc3339),
+        heard_ago_s: heard.map(|at| now_ms.saturating_sub(at) / 1000),
+    }
+}
+
+pub(super) fn person(room: &RoomId, person: PersonView, now_ms: u64) -> api::Person {
+    let last_seen = person.last_seen.filter(|_| !person.connected);
     api::Person {
         room: room.to_string(),
         peer: person.peer.to_string(),
@@ -126,8 +146,9 @@ pub(super) fn person(room: &RoomId, person: PersonView) -> api::Person {
         role: role(person.role).into(),
         own: person.own,
         connected: person.connected,
-        last_seen: person.last_seen.filter(|_| !person.connected).map(rfc3339),
-        sessions: person.sessions.into_iter().map(session).collect(),
+        last_seen: last_seen.map(rfc3339),
+        seen_ago_s: last_seen.map(|at| now_ms.saturating_sub(at) / 1000),
+        sessions: person.sessions.into_iter().map(|view| session(view, now_ms)).collect(),
         verified: person.verified.map(rfc3339),
         warning: person.warning,
     }

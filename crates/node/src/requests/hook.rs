@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use parlor_agents::{AgentProgram, HookCall, HookEvent};
-use parlor_api::{ApiError, ErrorKind, Hook, Reply, Unheard};
+use parlor_agents::{AgentProgram, HookCall, HookEvent, StartSource};
+use parlor_api::{ApiError, ErrorKind, Hook, Reply, SessionStatus, Unheard};
 use parlor_core::engine::api::{Command, Outcome, Take, TakeRoom, Taken};
 use parlor_core::text::inject::{Budget, Unit};
 use parlor_core::text::{Mode, clean};
+use parlor_wire::limits::MAX_SUMMARY_CHARS;
 
 use super::{Asked, place};
 use crate::errors;
@@ -15,7 +16,6 @@ use crate::node::Node;
 use crate::sessions::{Session, Sighting};
 
 const ROOM_VARIABLE: &str = "PARLOR_ROOM";
-const MAX_SUMMARY_CHARS: usize = 200;
 /// The bounds of what a caller may ask for at once, in characters.
 const MIN_CHECK_CHARS: usize = 1_200;
 const MAX_CHECK_CHARS: usize = 64 * 1024;
@@ -41,18 +41,43 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         id: &read.session_id,
         dir: read.directory(),
         // The hook's own parent may be a shell that is gone with it.
-        pid: read.pid,
+        pid: read.pid.filter(|pid| asked.caller.is_begun_by(*pid)),
         room,
     };
+    if seen.pid.is_none() && is_anothers(asked, &read) {
+        tracing::warn!("a hook named a session that another process runs, and is given nothing of it");
+        return Ok(NOTHING);
+    }
     let Some(session) = node.see(&seen).await else { return Ok(NOTHING) };
     if matches!(read.event, HookEvent::SessionEnd { .. }) {
         node.end_session(&session.key()).await;
         return Ok(NOTHING);
     }
+    let write = node.sessions().hooked(&session.key(), tells(&read), node.clock.now());
+    if let Some(write) = write {
+        node.driver.cast(write).await;
+    }
     let rooms = with_directs(node, node.heard_by(&session).await).await?;
     let reply = if gives(&read) { give(asked, program, &read, &session, rooms).await? } else { NOTHING };
-    node.announce(&session, false).await;
+    node.announce(&session).await;
     Ok(reply)
+}
+
+/// Whether a process runs this session that has not begun the hook.
+fn is_anothers(asked: &Asked<'_>, call: &HookCall) -> bool {
+    let sessions = asked.node.sessions();
+    let known = sessions.of_id(&call.session_id).filter(|session| session.program == call.program);
+    known.is_some_and(|session| !asked.caller.may_be(session))
+}
+
+/// How the session is, as far as this hook tells.
+fn tells(call: &HookCall) -> Option<SessionStatus> {
+    match &call.event {
+        HookEvent::Prompt | HookEvent::PostTool => Some(SessionStatus::Working),
+        HookEvent::SessionStart { source: StartSource::Compact } => None,
+        HookEvent::SessionStart { .. } | HookEvent::Stop => Some(SessionStatus::Idle),
+        HookEvent::SessionEnd { .. } | HookEvent::Other(_) => None,
+    }
 }
 
 /// These rooms, and what their members say to this identity alone.
@@ -162,6 +187,6 @@ pub(super) async fn set_summary(asked: &Asked<'_>, summary: &str) -> Result<Repl
     if let Some(write) = write {
         node.driver.command(write).await?;
     }
-    node.announce(&session, true).await;
+    node.announce(&session).await;
     Ok(Reply::Done)
 }

@@ -30,8 +30,9 @@ pub(crate) async fn own_session(node: &Node, caller: &Caller) -> Option<Session>
     if let Some(session) = session(node, caller) {
         return Some(session);
     }
-    let session = node.see(&caller.sighting()?).await?;
-    node.announce(&session, false).await;
+    let seen = caller.sighting(&node.sessions())?;
+    let session = node.see(&seen).await?;
+    node.announce(&session).await;
     Some(session)
 }
 

@@ -8,6 +8,7 @@ use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
 use super::{Asked, MAX_WAIT_MS, convert, direct, place};
+use crate::clock;
 use crate::errors;
 use crate::node::Node;
 use crate::sessions::Session;
@@ -151,7 +152,8 @@ pub(super) async fn who(asked: &Asked<'_>, room: Option<String>) -> Result<Reply
 
 pub(super) async fn people(node: &Node, room: RoomId) -> Result<Vec<api::Person>, ApiError> {
     let people = node.driver.view(move |engine| engine.people(&room)).await?;
-    Ok(people.into_iter().map(|person| convert::person(&room, person)).collect())
+    let now_ms = clock::wall_ms();
+    Ok(people.into_iter().map(|person| convert::person(&room, person, now_ms)).collect())
 }
 
 pub(super) async fn unread(asked: &Asked<'_>) -> Result<Reply, ApiError> {

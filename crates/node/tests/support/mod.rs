@@ -241,10 +241,80 @@ pub struct NodeProcess {
 
 /// The example program beside the test programs.
 pub fn bare_node() -> PathBuf {
+    example("bare_node")
+}
+
+fn example(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
-    let found =
-        this.ancestors().map(|dir| dir.join("examples").join("bare_node")).find(|path| path.is_file());
+    let found = this.ancestors().map(|dir| dir.join("examples").join(name)).find(|path| path.is_file());
     found.expect("cargo builds the examples with the tests")
+}
+
+/// An agent program: a process of its own that asks the node. Killed at the end.
+pub struct Agent {
+    child: std::process::Child,
+    answers: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Agent {
+    pub fn start(home: &Home, dir: &Path) -> Self {
+        use std::io::BufRead;
+        let mut command = std::process::Command::new(example("bare_agent"));
+        command.arg(home.dir()).arg(dir);
+        let piped = std::process::Stdio::piped;
+        let mut child = command.stdin(piped()).stdout(piped()).spawn().unwrap();
+        let answers = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, answers }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks on one of its surfaces; `env` is told when that surface connects.
+    pub fn ask_in(
+        &mut self,
+        surface: &str,
+        env: &[(&str, &str)],
+        request: &Request,
+    ) -> Result<Reply, parlor_api::ApiError> {
+        let env: BTreeMap<_, _> = env.iter().copied().collect();
+        let line = serde_json::json!({ "surface": surface, "env": env, "request": request });
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let answer = self.answers.next().expect("the agent answers").unwrap();
+        let mut answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        match answer.get_mut("ok") {
+            Some(ok) => Ok(serde_json::from_value(ok.take()).unwrap()),
+            None => Err(serde_json::from_value(answer["error"].take()).unwrap()),
+        }
+    }
+
+    pub fn ask(&mut self, surface: &str, request: &Request) -> Result<Reply, parlor_api::ApiError> {
+        self.ask_in(surface, &[], request)
+    }
+
+    /// Runs its hook, as Claude Code does: what it is given is committed and returned.
+    pub fn hook(&mut self, event: &str, session: &str, dir: &Path) -> String {
+        let pid = self.pid().to_string();
+        self.hook_of(event, session, dir, &pid)
+    }
+
+    /// The same, saying that this process runs the session.
+    pub fn hook_of(&mut self, event: &str, session: &str, dir: &Path, pid: &str) -> String {
+        let request = hook_request(event, session, dir, &[("CLAUDE_PID", pid)]);
+        let Ok(Reply::Hook(hook)) = self.ask("hook", &request) else { panic!("the hook was refused") };
+        if let Some(token) = hook.token {
+            assert_eq!(self.ask("hook", &Request::Commit { token }), Ok(Reply::Done));
+        }
+        injected(&hook)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
 }
 
 impl NodeProcess {

@@ -6,7 +6,7 @@ use parlor_wire::control::Role;
 use parlor_wire::frame::Refusal;
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
 
-use super::Presence;
+use super::SessionView;
 use crate::text::clean::CleanText;
 
 /// A room as this node holds it.
@@ -126,7 +126,7 @@ pub struct PersonView {
     /// When it was last linked.
     pub last_seen: Option<TimeMs>,
     /// Its sessions that are present, each cleaned.
-    pub sessions: Vec<Presence>,
+    pub sessions: Vec<SessionView>,
     /// When a person here compared the safety number with it.
     pub verified: Option<TimeMs>,
     /// What people should know before they take it for somebody else.
