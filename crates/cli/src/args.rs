@@ -95,6 +95,20 @@ pub enum Command {
     /// What you want otherwise than usual: the keys of config.toml.
     #[command(subcommand)]
     Config(Config),
+    /// Prints a script by which a shell completes commands and options.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the man page of a command, or writes those of all.
+    Man {
+        /// The command, as it is typed [default: parlor itself].
+        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+        command: Vec<String>,
+        /// Writes the pages of all commands into this directory: share/man/man1 below a prefix of yours.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// A short tour: two throw-away homes on this machine, a room, one line, and what an agent is given.
     Demo,
     /// What an agent program runs at its hooks. Reads its call from stdin, writes what the agent is given.
@@ -504,6 +518,10 @@ mod tests {
             "config set port 4711 --no-restart",
             "config unset port",
             "config path",
+            "completions zsh",
+            "man",
+            "man room bind",
+            "man --dir /x/man1",
             "demo",
             "--home /x --json --no-color who",
         ] {
@@ -528,6 +546,9 @@ mod tests {
             "room rename",
             "log --since yesteryear",
             "node",
+            "completions",
+            "completions csh",
+            "man room --dir /x",
             "start --no-bind --force",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -14,6 +14,7 @@ mod member;
 mod nick;
 mod node;
 mod node_log;
+mod pages;
 mod peer;
 mod room;
 mod send;
@@ -94,7 +95,9 @@ fn confirm(context: &Context, asked: &str, unasked: &str, refused: &str) -> Outc
 
 /// Whether a command is what one begins with.
 fn makes_a_home(command: Option<&Command>) -> bool {
-    use Command::{Config, Demo, Doctor, Hook, Identity, Install, Join, Mcp, Nick, Node, Start};
+    use Command::{
+        Completions, Config, Demo, Doctor, Hook, Identity, Install, Join, Man, Mcp, Nick, Node, Start,
+    };
     matches!(
         command,
         None | Some(
@@ -105,6 +108,8 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Doctor
                 | Identity(_)
                 | Config(_)
+                | Completions { .. }
+                | Man { .. }
                 | Demo
                 | Node(_)
                 | Hook { .. }
@@ -134,6 +139,8 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Node(node)) => node::manage(context, node),
         Some(Command::Identity(command)) => identity::run(context, command, interrupt),
         Some(Command::Config(command)) => config::run(context, command),
+        Some(Command::Completions { shell }) => pages::completions(context, shell),
+        Some(Command::Man { command, dir }) => pages::man(context, &command, dir),
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // Both were run before anything else.
