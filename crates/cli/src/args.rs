@@ -9,9 +9,11 @@ use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
 mod ruling;
+mod service;
 
 pub use config::Config;
 pub use ruling::{Member, Role, Ticket, TicketRole};
+pub use service::Service;
 
 /// How long a ticket may be good for: whoever has its text can read the room so long.
 const LONGEST_TICKET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -95,6 +97,9 @@ pub enum Command {
     /// What you want otherwise than usual: the keys of config.toml.
     #[command(subcommand)]
     Config(Config),
+    /// The node as a service of yours, so that it runs from login on.
+    #[command(subcommand)]
+    Service(Service),
     /// Prints a script by which a shell completes commands and options.
     Completions {
         /// The shell.
@@ -518,6 +523,9 @@ mod tests {
             "config set port 4711 --no-restart",
             "config unset port",
             "config path",
+            "service install --dry-run",
+            "service uninstall",
+            "service status --json",
             "completions zsh",
             "man",
             "man room bind",

@@ -14,6 +14,7 @@ mod passphrase;
 mod reach;
 mod readiness;
 mod render;
+mod service;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

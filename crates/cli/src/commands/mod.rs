@@ -18,6 +18,7 @@ mod pages;
 mod peer;
 mod room;
 mod send;
+mod service;
 mod start;
 mod ticket;
 mod unread;
@@ -96,7 +97,8 @@ fn confirm(context: &Context, asked: &str, unasked: &str, refused: &str) -> Outc
 /// Whether a command is what one begins with.
 fn makes_a_home(command: Option<&Command>) -> bool {
     use Command::{
-        Completions, Config, Demo, Doctor, Hook, Identity, Install, Join, Man, Mcp, Nick, Node, Start,
+        Completions, Config, Demo, Doctor, Hook, Identity, Install, Join, Man, Mcp, Nick, Node, Service,
+        Start,
     };
     matches!(
         command,
@@ -108,6 +110,7 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Doctor
                 | Identity(_)
                 | Config(_)
+                | Service(_)
                 | Completions { .. }
                 | Man { .. }
                 | Demo
@@ -139,6 +142,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Node(node)) => node::manage(context, node),
         Some(Command::Identity(command)) => identity::run(context, command, interrupt),
         Some(Command::Config(command)) => config::run(context, command),
+        Some(Command::Service(command)) => service::run(context, command),
         Some(Command::Completions { shell }) => pages::completions(context, shell),
         Some(Command::Man { command, dir }) => pages::man(context, &command, dir),
         Some(Command::Peer(command)) => peer::run(context, command),
