@@ -410,7 +410,7 @@ pub struct Room {
     /// What it is called here.
     pub name: String,
     /// `joined`, `joining` (saved, nobody reached yet), `asking` (an owner has not answered yet), `frozen` (needs a
-    /// newer Parlor), `refused`, `left`, `removed`.
+    /// newer Parlor), `older` (of a version that is read no more), `refused`, `left`, `removed`.
     pub state: String,
     /// Why, when frozen or refused.
     pub why: Option<String>,

@@ -137,6 +137,9 @@ pub const NEXT_REMOVED: &str =
 /// What to do about a room that holds something newer.
 pub const NEXT_FROZEN: &str = "Next: update Parlor; until then the room can be read: `parlor log`.";
 
+/// What to do about a room of a version that is read no more.
+pub const NEXT_OLDER: &str = "What was said is in transcript.txt below `rooms` in the home. Next: `parlor start` opens a room to go on in.";
+
 /// How to be heard in a room one has just come to.
 pub fn next_to_say(room: &Room, bound: Option<&std::path::Path>) -> String {
     if bound.is_some() {
@@ -250,7 +253,11 @@ pub fn room(room: &Room) -> Vec<String> {
 }
 
 fn no_member(room: &Room) -> &'static str {
-    if matches!(room.state.as_str(), "left" | "removed") { "no member any more" } else { "no member yet" }
+    if matches!(room.state.as_str(), "left" | "removed" | "older") {
+        "no member any more"
+    } else {
+        "no member yet"
+    }
 }
 
 /// How many ask to be let in, and where they are seen; nothing when nobody does.
@@ -312,6 +319,7 @@ pub fn next_here(here: &Here) -> String {
         Some(room) if room.state == "removed" => NEXT_REMOVED.into(),
         Some(room) if room.state == "refused" => NEXT_REFUSED.into(),
         Some(room) if room.state == "frozen" => NEXT_FROZEN.into(),
+        Some(room) if room.state == "older" => NEXT_OLDER.into(),
         Some(room) if room.asking > 0 && room.role.as_deref() == Some("owner") => format!(
             "{} to be let in.\nNext: `parlor member list` shows who.",
             count(room.asking, "person asks", "people ask")

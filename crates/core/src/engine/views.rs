@@ -40,6 +40,7 @@ impl Engine {
         let held = self.rooms.get(id)?;
         let now = self.now.wall_ms;
         let state = match (&held.local.frozen, held.local.state, held.local.refusal) {
+            (Some(why), _, _) if held.older => RoomStanding::Older(why.clone()),
             (Some(why), _, _) => RoomStanding::Frozen(why.clone()),
             (None, record::STATE_JOINED, _) if held.gone(&self.me).is_some() => {
                 let left = held.gone(&self.me) == Some(Gone::Left);

@@ -162,6 +162,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
     let (state, why) = match &view.state {
         RoomStanding::Joined => ("joined", None),
         RoomStanding::Joining => ("joining", None),
+        RoomStanding::Older(why) => ("older", Some(why.clone())),
         RoomStanding::Frozen(why) => ("frozen", Some(why.clone())),
         RoomStanding::Refused(refusal) => ("refused", Some(refusal_words(refusal).to_owned())),
         RoomStanding::Asking => ("asking", Some("an owner has to let you in".to_owned())),

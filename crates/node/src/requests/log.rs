@@ -28,6 +28,7 @@ pub(super) async fn log(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiE
     let node = asked.node;
     let room = place::room(node, asked.caller, wanted.room.as_deref()).await?;
     let room_name = room_name(node, room).await?;
+    place::readable(node, room).await?;
     let mut reader =
         Reader { asked, room, room_name, shown: BTreeSet::new(), upto: 0, shows_all_unread: false };
     // Followed before it is read, so that nothing falls between the two.

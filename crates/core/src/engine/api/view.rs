@@ -58,6 +58,8 @@ pub enum RoomStanding {
     Joining,
     /// Read-only: it holds something this version does not know.
     Frozen(String),
+    /// Of a version that is read no more.
+    Older(String),
     /// The join was refused.
     Refused(Refusal),
     /// This identity has asked to be let in, and an owner has not answered yet.
