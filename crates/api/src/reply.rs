@@ -309,6 +309,9 @@ pub struct Message {
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// Whether the person who asks for the log has not read it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// Whether somebody who is not in the room held the key it was sealed under, and its author's node could know.
     #[serde(default)]
     pub sealed_unfit: bool,

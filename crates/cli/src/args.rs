@@ -227,6 +227,9 @@ pub struct Log {
     /// Goes on with what arrives.
     #[arg(short, long)]
     pub follow: bool,
+    /// Does not use the pager, even on a terminal.
+    #[arg(long)]
+    pub no_pager: bool,
     /// How many, the newest [default: 50, or all since --since].
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<u64>,
@@ -488,6 +491,7 @@ mod tests {
             "log",
             "log m7k2qdab",
             "log -f -n 20",
+            "log --no-pager",
             "log --since 2h --room payments",
             "who",
             "unread --json",

@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::clock;
 
 pub mod ruling;
+pub mod talk;
 
 /// How many characters of an id people are shown.
 const SHORT_CHARS: usize = 8;
@@ -413,7 +414,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn said(text: &str) -> Message {
+    pub(crate) fn said(text: &str) -> Message {
         Message {
             id: "mk7m2qdabcdefgh".into(),
             room: room().id,
@@ -431,6 +432,7 @@ pub(crate) mod tests {
             to: None,
             revoked: false,
             newer: false,
+            unread: false,
             sealed_unfit: false,
         }
     }

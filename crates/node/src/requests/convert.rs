@@ -109,6 +109,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         newer: message.newer,
         to: message.to.map(CleanText::into_string),
         revoked: message.revoked,
+        unread: false,
         sealed_unfit: message.sealed_unfit,
     }
 }
