@@ -432,6 +432,9 @@ pub struct Room {
     pub asking: u64,
     /// Entries held that cannot be opened yet.
     pub waiting: u64,
+    /// Entries that linked members say they hold, and that have not come yet: how far a catch-up is.
+    #[serde(default)]
+    pub missing: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
     /// How it travels: `p2p`, or `local` where it never leaves this machine.

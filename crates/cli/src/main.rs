@@ -12,6 +12,7 @@ mod lock;
 mod output;
 mod pager;
 mod passphrase;
+mod progress;
 mod reach;
 mod readers;
 mod readiness;

@@ -1,6 +1,7 @@
 //! What people read: answers as lines of text. Pure; must not print, ask or wait. Texts of others arrive clean from
 //! the node, and are laid out here, never interpreted.
 
+pub mod catching;
 pub mod config;
 pub mod peers;
 
@@ -234,6 +235,7 @@ pub fn room(room: &Room) -> Vec<String> {
         ("you are", room.role.clone().unwrap_or_else(|| no_member(room).into())),
         ("people", format!("{}, {} linked now", count(room.members, "member", "members"), room.connected)),
         ("messages", room.messages.to_string()),
+        ("catching up", catching::shown(room).unwrap_or_default()),
         ("open tickets", room.open_tickets.to_string()),
         ("asking", asking(room)),
         ("carried", room.carrier.clone()),
@@ -279,7 +281,7 @@ pub fn here(here: &Here) -> Vec<String> {
         lines.push(format!(
             "{}{state} · {people} · {}",
             bold(&room.name),
-            count(room.messages, "message", "messages")
+            catching::shown(room).unwrap_or_else(|| count(room.messages, "message", "messages"))
         ));
         let inside: Vec<_> = here.people.iter().filter(|person| person.room == room.id).cloned().collect();
         lines.extend(self::people(&inside).into_iter().map(|line| format!("  {line}")));
@@ -405,6 +407,7 @@ pub(crate) mod tests {
             open_tickets: 1,
             asking: 0,
             waiting: 0,
+            missing: 0,
             bound: vec!["/repo".into()],
             direct: None,
             carrier: "p2p".into(),

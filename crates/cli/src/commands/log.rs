@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::pager::Pager;
 use crate::reach::Reach;
 use crate::render::talk::Talk;
-use crate::{readers, render};
+use crate::{progress, readers, render};
 
 /// How many messages are shown when nothing else is said.
 const DEFAULT_LINES: u64 = 50;
@@ -35,6 +35,7 @@ fn one(context: &Context, room: Option<String>, id: String) -> Outcome {
 }
 
 fn many(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
+    progress::mention(context, log.room.as_deref());
     let default = if log.since.is_none() { Some(DEFAULT_LINES) } else { None };
     let request = Request::Log {
         room: log.room,

@@ -183,6 +183,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         // Counted by whoever sees all of them.
         asking: 0,
         waiting: view.waiting,
+        missing: view.missing,
         bound,
         carrier: if view.stays_here { "local" } else { "p2p" }.into(),
         direct: view.direct.map(|peer| peer.to_string()),

@@ -28,6 +28,8 @@ pub struct RoomView {
     pub open_tickets: u64,
     /// Whether there are entries that cannot be opened yet.
     pub waiting: u64,
+    /// Entries that linked members say they hold, and that have not come yet.
+    pub missing: u64,
     /// Whose chains are not fetched for now.
     pub paused: Vec<PausedView>,
     /// What people should know.
