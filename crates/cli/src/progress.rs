@@ -38,9 +38,9 @@ pub fn until_level(context: &Context, room: &str) {
         }
         if let Some(shown) = catching::shown(&room) {
             let bar = bar.get_or_insert_with(line);
+            bar.set_message(shown);
             bar.set_length(room.messages.saturating_add(room.missing));
             bar.set_position(room.messages);
-            bar.set_message(shown);
         }
         std::thread::sleep(STEP);
     }
