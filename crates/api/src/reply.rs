@@ -326,6 +326,9 @@ pub struct Message {
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// Whether the person who asks for the log has not read it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// Whether somebody who is not in the room held the key it was sealed under, and its author's node could know.
     #[serde(default)]
     pub sealed_unfit: bool,
@@ -473,7 +476,7 @@ pub struct Room {
     /// What it is called here.
     pub name: String,
     /// `joined`, `joining` (saved, nobody reached yet), `asking` (an owner has not answered yet), `frozen` (needs a
-    /// newer Parlor), `refused`, `left`, `removed`.
+    /// newer Parlor), `older` (of a version that is read no more), `refused`, `left`, `removed`.
     pub state: String,
     /// Why, when frozen or refused.
     pub why: Option<String>,
@@ -492,6 +495,9 @@ pub struct Room {
     pub asking: u64,
     /// Entries held that cannot be opened yet.
     pub waiting: u64,
+    /// Entries that linked members say they hold, and that have not come yet: how far a catch-up is.
+    #[serde(default)]
+    pub missing: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
     /// How it travels: `p2p`, `lan` where it never leaves the local network, or `local` where it never leaves this

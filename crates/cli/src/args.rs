@@ -9,9 +9,11 @@ use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
 mod ruling;
+mod service;
 
 pub use config::Config;
 pub use ruling::{Member, Role, Ticket, TicketRole};
+pub use service::Service;
 
 /// How long a ticket may be good for: whoever has its text can read the room so long.
 const LONGEST_TICKET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -101,6 +103,23 @@ pub enum Command {
     /// What you want otherwise than usual: the keys of config.toml.
     #[command(subcommand)]
     Config(Config),
+    /// The node as a service of yours, so that it runs from login on.
+    #[command(subcommand)]
+    Service(Service),
+    /// Prints a script by which a shell completes commands and options.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the man page of a command, or writes those of all.
+    Man {
+        /// The command, as it is typed [default: parlor itself].
+        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+        command: Vec<String>,
+        /// Writes the pages of all commands into this directory: share/man/man1 below a prefix of yours.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// A short tour: two throw-away homes on this machine, a room, one line, and what an agent is given.
     Demo,
     /// What an agent program runs at its hooks. Reads its call from stdin, writes what the agent is given.
@@ -217,6 +236,9 @@ pub struct Log {
     /// Goes on with what arrives.
     #[arg(short, long)]
     pub follow: bool,
+    /// Does not use the pager, even on a terminal.
+    #[arg(long)]
+    pub no_pager: bool,
     /// How many, the newest [default: 50, or all since --since].
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<u64>,
@@ -505,6 +527,7 @@ mod tests {
             "log",
             "log m7k2qdab",
             "log -f -n 20",
+            "log --no-pager",
             "log --since 2h --room payments",
             "who",
             "unread --json",
@@ -543,6 +566,13 @@ mod tests {
             "config set port 4711 --no-restart",
             "config unset port",
             "config path",
+            "service install --dry-run",
+            "service uninstall",
+            "service status --json",
+            "completions zsh",
+            "man",
+            "man room bind",
+            "man --dir /x/man1",
             "demo",
             "--home /x --json --no-color who",
         ] {
@@ -568,6 +598,9 @@ mod tests {
             "room rename",
             "log --since yesteryear",
             "node",
+            "completions",
+            "completions csh",
+            "man room --dir /x",
             "start --no-bind --force",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -10,10 +10,14 @@ mod input;
 mod interrupt;
 mod lock;
 mod output;
+mod pager;
 mod passphrase;
+mod progress;
 mod reach;
+mod readers;
 mod readiness;
 mod render;
+mod service;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -97,7 +97,7 @@ impl Output {
 }
 
 /// A reader that has had enough is no error; a disk that is full is.
-fn lost(error: std::io::Error) -> Failure {
+pub fn lost(error: std::io::Error) -> Failure {
     if error.kind() == IoKind::BrokenPipe {
         return Failure::Said(0);
     }

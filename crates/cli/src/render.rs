@@ -1,6 +1,7 @@
 //! What people read: answers as lines of text. Pure; must not print, ask or wait. Texts of others arrive clean from
 //! the node, and are laid out here, never interpreted.
 
+pub mod catching;
 pub mod config;
 pub mod peers;
 
@@ -15,6 +16,7 @@ use crate::clock;
 
 pub mod ruling;
 pub mod sessions;
+pub mod talk;
 
 /// How many characters of an id people are shown.
 const SHORT_CHARS: usize = 8;
@@ -138,6 +140,9 @@ pub const NEXT_REMOVED: &str =
 /// What to do about a room that holds something newer.
 pub const NEXT_FROZEN: &str = "Next: update Parlor; until then the room can be read: `parlor log`.";
 
+/// What to do about a room of a version that is read no more.
+pub const NEXT_OLDER: &str = "What was said is in transcript.txt below `rooms` in the home. Next: `parlor start` opens a room to go on in.";
+
 /// How to be heard in a room one has just come to.
 pub fn next_to_say(room: &Room, bound: Option<&std::path::Path>) -> String {
     if bound.is_some() {
@@ -238,6 +243,7 @@ pub fn room(room: &Room) -> Vec<String> {
         ("you are", room.role.clone().unwrap_or_else(|| no_member(room).into())),
         ("people", format!("{}, {} linked now", count(room.members, "member", "members"), room.connected)),
         ("messages", room.messages.to_string()),
+        ("catching up", catching::shown(room).unwrap_or_default()),
         ("open tickets", room.open_tickets.to_string()),
         ("asking", asking(room)),
         ("carried", room.carrier.clone()),
@@ -258,7 +264,11 @@ pub fn room(room: &Room) -> Vec<String> {
 }
 
 fn no_member(room: &Room) -> &'static str {
-    if matches!(room.state.as_str(), "left" | "removed") { "no member any more" } else { "no member yet" }
+    if matches!(room.state.as_str(), "left" | "removed" | "older") {
+        "no member any more"
+    } else {
+        "no member yet"
+    }
 }
 
 /// How many ask to be let in, and where they are seen; nothing when nobody does.
@@ -279,7 +289,7 @@ pub fn here(here: &Here) -> Vec<String> {
         lines.push(format!(
             "{}{state} · {people} · {}",
             bold(&room.name),
-            count(room.messages, "message", "messages")
+            catching::shown(room).unwrap_or_else(|| count(room.messages, "message", "messages"))
         ));
         let inside: Vec<_> = here.people.iter().filter(|person| person.room == room.id).cloned().collect();
         lines.extend(self::people(&inside).into_iter().map(|line| format!("  {line}")));
@@ -320,6 +330,7 @@ pub fn next_here(here: &Here) -> String {
         Some(room) if room.state == "removed" => NEXT_REMOVED.into(),
         Some(room) if room.state == "refused" => NEXT_REFUSED.into(),
         Some(room) if room.state == "frozen" => NEXT_FROZEN.into(),
+        Some(room) if room.state == "older" => NEXT_OLDER.into(),
         Some(room) if room.asking > 0 && room.role.as_deref() == Some("owner") => format!(
             "{} to be let in.\nNext: `parlor member list` shows who.",
             count(room.asking, "person asks", "people ask")
@@ -404,6 +415,7 @@ pub(crate) mod tests {
             open_tickets: 1,
             asking: 0,
             waiting: 0,
+            missing: 0,
             bound: vec!["/repo".into()],
             direct: None,
             carrier: "p2p".into(),
@@ -413,7 +425,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn said(text: &str) -> Message {
+    pub(crate) fn said(text: &str) -> Message {
         Message {
             id: "mk7m2qdabcdefgh".into(),
             room: room().id,
@@ -431,6 +443,7 @@ pub(crate) mod tests {
             to: None,
             revoked: false,
             newer: false,
+            unread: false,
             sealed_unfit: false,
         }
     }

@@ -8,6 +8,10 @@ use parlor_store::StoreError;
 use parlor_wire::frame::Refusal;
 use parlor_wire::ticket::TicketError;
 
+/// What is left of a room that is read no more.
+pub(crate) const OLDER: &str = "nothing was deleted: what was said is in transcript.txt below `rooms` in the home; `parlor start` opens a \
+     room to go on in";
+
 /// A failure of the engine.
 pub(crate) fn of_failure(failure: &Failure) -> ApiError {
     let (kind, hint) = match failure {
@@ -15,6 +19,7 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
         Failure::NotJoined => {
             (ErrorKind::Unreached, Some("it joins by itself; `parlor room show` says what it waits for"))
         }
+        Failure::Older(_) => (ErrorKind::Machine, Some(OLDER)),
         Failure::Frozen(_) => (ErrorKind::Machine, Some("update Parlor; nothing is lost")),
         Failure::Refused(refusal) => return of_refusal(failure, refusal),
         Failure::Revoked => (
@@ -179,6 +184,7 @@ mod tests {
             (Failure::NoSuchRoom, ErrorKind::NotFound),
             (Failure::NotJoined, ErrorKind::Unreached),
             (Failure::Frozen("newer".into()), ErrorKind::Machine),
+            (Failure::Older("older".into()), ErrorKind::Machine),
             (Failure::ReadersDoNotWrite, ErrorKind::NotAllowed),
             (Failure::Left, ErrorKind::NotAllowed),
             (Failure::PutOut, ErrorKind::NotAllowed),

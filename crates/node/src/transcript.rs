@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use parlor_core::engine::api::MessageView;
+use parlor_core::engine::api::{MessageView, RoomStanding};
 use parlor_wire::RoomId;
 use tokio::runtime::Handle;
 
@@ -111,7 +111,8 @@ impl Transcripts<'_> {
     fn catch_up_all(&mut self) {
         let rooms = self.runtime.block_on(self.driver.view(|engine| engine.rooms()));
         for room in rooms.unwrap_or_default() {
-            if room.arrivals > 0 {
+            // A room that is read no more has nothing else left: its transcript is not touched.
+            if room.arrivals > 0 && !matches!(room.state, RoomStanding::Older(_)) {
                 self.catch_up(room.id);
             }
         }

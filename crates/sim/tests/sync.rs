@@ -30,6 +30,33 @@ fn wound_08_gaps_are_filled_both_ways_after_a_partition_and_a_restart() {
 }
 
 #[test]
+fn how_much_is_missing_is_known_as_soon_as_somebody_says_what_there_is_and_falls_to_nothing() {
+    let (mut world, room, ..) = three(47);
+    world.cut(2, 0);
+    world.cut(2, 1);
+    say(&mut world, 0, room, 0, 3_000);
+    say(&mut world, 1, room, 3_000, 500);
+    let view = |world: &World| world.nodes[2].engine.as_ref().unwrap().room(&room).unwrap();
+    assert_eq!((view(&world).missing, view(&world).arrivals), (0, 0), "nobody has told it of anything");
+    world.mend_all();
+    let (mut most, mut before) = (0, u64::MAX);
+    while view(&world).arrivals < 3_500 {
+        assert!(world.step(u64::MAX), "it catches up");
+        let (missing, arrivals) = (view(&world).missing, view(&world).arrivals);
+        if missing > 0 {
+            // Two tell it: what the second adds comes in between.
+            assert!(missing + arrivals <= 3_510, "{missing} {arrivals}");
+            most = missing.max(most);
+            before = missing;
+        }
+    }
+    assert!(most >= 3_000, "{most}");
+    assert!(before < 3_000, "{before}");
+    world.settle();
+    assert_eq!(view(&world).missing, 0);
+}
+
+#[test]
 fn wound_03_a_message_reaches_all_through_one_who_knows_both() {
     let (mut world, room, ..) = three(42);
     world.cut(0, 2);

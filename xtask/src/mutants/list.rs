@@ -105,7 +105,11 @@ pub fn stale<'a>(mutants: &[Mutant], text_of: &dyn Fn(&str) -> Option<&'a str>) 
             Some(text) => drop(one.apply(text).map_err(&mut say)),
         }
         for test in one.tests.targets.iter().filter(|word| !word.starts_with("--")) {
-            let directory = one.tests.package.trim_start_matches("parlor-");
+            // The binary has the name of the whole; its directory does not.
+            let directory = match one.tests.package.as_str() {
+                "parlor" => "cli",
+                package => package.trim_start_matches("parlor-"),
+            };
             let path = format!("crates/{directory}/tests/{test}.rs");
             if text_of(&path).is_none() {
                 say(format!("there is no file {path}"));

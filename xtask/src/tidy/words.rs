@@ -11,6 +11,8 @@ const ALLOWED: &[(&str, &str)] = &[
     // A configuration key of Codex.
     ("crates/agents/", "daemon"),
     ("crates/testkit/", "daemon"),
+    // A command of systemd.
+    ("crates/cli/src/commands/service.rs", "daemon"),
 ];
 
 /// Where people read and write: the glossary holds in code and in documents.

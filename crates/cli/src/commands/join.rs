@@ -8,7 +8,7 @@ use super::start::{mention_agent, mention_nick};
 use super::{Context, dir_to_bind};
 use crate::args::Join;
 use crate::errors::{Failure, Outcome};
-use crate::{input, render};
+use crate::{input, progress, render};
 
 /// How long somebody is waited for before the answer is "saved", in milliseconds.
 const WAIT_MS: u64 = 5_000;
@@ -34,6 +34,9 @@ pub fn run(context: &Context, join: Join) -> Outcome {
         context.out.talk(&render::heard(bound));
         mention_nick(context);
         mention_agent(context, bound);
+    }
+    if joined.room.state == "joined" {
+        progress::until_level(context, &joined.room.id);
     }
     context.out.talk(&next(&joined));
     Ok(())

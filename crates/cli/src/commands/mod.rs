@@ -14,10 +14,12 @@ mod member;
 mod nick;
 mod node;
 mod node_log;
+mod pages;
 mod peer;
 mod relays;
 mod room;
 mod send;
+mod service;
 mod start;
 mod status;
 mod ticket;
@@ -96,7 +98,10 @@ fn confirm(context: &Context, asked: &str, unasked: &str, refused: &str) -> Outc
 
 /// Whether a command is what one begins with.
 fn makes_a_home(command: Option<&Command>) -> bool {
-    use Command::{Config, Demo, Doctor, Hook, Identity, Install, Join, Mcp, Nick, Node, Start};
+    use Command::{
+        Completions, Config, Demo, Doctor, Hook, Identity, Install, Join, Man, Mcp, Nick, Node, Service,
+        Start,
+    };
     matches!(
         command,
         None | Some(
@@ -107,6 +112,9 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Doctor
                 | Identity(_)
                 | Config(_)
+                | Service(_)
+                | Completions { .. }
+                | Man { .. }
                 | Demo
                 | Node(_)
                 | Hook { .. }
@@ -137,6 +145,9 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Node(node)) => node::manage(context, node),
         Some(Command::Identity(command)) => identity::run(context, command, interrupt),
         Some(Command::Config(command)) => config::run(context, command),
+        Some(Command::Service(command)) => service::run(context, command),
+        Some(Command::Completions { shell }) => pages::completions(context, shell),
+        Some(Command::Man { command, dir }) => pages::man(context, &command, dir),
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // Both were run before anything else.

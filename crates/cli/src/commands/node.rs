@@ -14,7 +14,7 @@ use parlor_node::{LockError, RunOptions, StartError};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Context, node_log};
+use super::{Context, node_log, service};
 use crate::args::Node;
 use crate::errors::{Failure, Outcome};
 use crate::lock::Watched;
@@ -117,7 +117,13 @@ fn stop_command(context: &Context) -> Outcome {
         Some(pid) => format!("stopped (pid {pid})"),
         None => "no node was running".into(),
     };
-    context.out.answer(&json!({ "stopped": stopped.is_some(), "pid": stopped }), || vec![line])
+    context.out.answer(&json!({ "stopped": stopped.is_some(), "pid": stopped }), || vec![line])?;
+    if let Some(start) = service::installed(context) {
+        context
+            .out
+            .talk(&format!("Its service does not start it again before you log in next, or type: {start}"));
+    }
+    Ok(())
 }
 
 /// Ends the home's node and returns when it is gone; the process that was ended, if there was one.

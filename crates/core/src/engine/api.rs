@@ -576,6 +576,9 @@ pub enum Failure {
     /// The room needs a newer Parlor.
     #[error("{0}")]
     Frozen(String),
+    /// The room is of a version that is read no more.
+    #[error("{0}")]
+    Older(String),
     /// The join was refused.
     #[error("{}", refusal_words(.0))]
     Refused(Refusal),

@@ -40,9 +40,7 @@ impl Engine {
         ticket: Option<&TicketKeys>,
     ) -> Result<EntryId, Failure> {
         self.stands()?;
-        if let Some(why) = self.rooms.get(&room).and_then(|held| held.local.frozen.clone()) {
-            return Err(Failure::Frozen(why));
-        }
+        self.rooms.get(&room).map_or(Ok(()), super::commands::thawed)?;
         self.may_write_control(room, &body)?;
         self.merge_heads(room, membership)?;
         self.author_one(room, body, membership, ticket)

@@ -117,9 +117,7 @@ impl Engine {
     pub(super) fn writable(&self, room: RoomId) -> Result<(), Failure> {
         self.stands()?;
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
-        if let Some(why) = &held.local.frozen {
-            return Err(Failure::Frozen(why.clone()));
-        }
+        thawed(held)?;
         match held.gone(&self.me) {
             Some(Gone::Left) => return Err(Failure::Left),
             Some(Gone::Removed) => return Err(Failure::PutOut),
@@ -500,5 +498,14 @@ impl Engine {
             None => Op::Delete { table, key },
         });
         self.reply(request, Ok(Outcome::Done));
+    }
+}
+
+/// Whether this version may write in a room at all.
+pub(super) fn thawed(held: &crate::room::Room) -> Result<(), Failure> {
+    match &held.local.frozen {
+        Some(why) if held.older => Err(Failure::Older(why.clone())),
+        Some(why) => Err(Failure::Frozen(why.clone())),
+        None => Ok(()),
     }
 }

@@ -341,6 +341,11 @@ impl Engine {
         self.reply(request, Ok(Outcome::Done));
     }
 
+    /// Up to which arrival a reader has been given a room; none where it has been given nothing yet.
+    pub fn read_upto(&self, room: RoomId, session: &str) -> Option<u64> {
+        self.deliveries.cursor(room, session)
+    }
+
     pub(super) fn unread(
         &mut self,
         request: RequestId,

@@ -125,7 +125,10 @@ impl Engine {
                 // Checked when it was first taken in.
                 match Control::decode_trusted(bytes) {
                     Ok(control) => drop(room.dag.insert(control)),
-                    Err(error) => room.local.frozen = Some(error.to_string()),
+                    Err(error) => {
+                        room.local.frozen = Some(error.to_string());
+                        room.older = error.is_older();
+                    }
                 }
             }
             for (id, key) in &kept.keys {

@@ -149,9 +149,7 @@ impl Engine {
             self.links_changed();
             return Ok(());
         }
-        if let Some(why) = &held.local.frozen {
-            return Err(Failure::Frozen(why.clone()));
-        }
+        super::commands::thawed(held)?;
         let is_last = held.roster.owns(&self.me) && held.roster.owners().count() == 1;
         if is_last && !abandon && !held.local.stays_here {
             return Err(Failure::LastOwner);

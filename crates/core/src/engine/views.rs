@@ -39,6 +39,7 @@ impl Engine {
         let held = self.rooms.get(id)?;
         let now = self.now.wall_ms;
         let state = match (&held.local.frozen, held.local.state, held.local.refusal) {
+            (Some(why), _, _) if held.older => RoomStanding::Older(why.clone()),
             (Some(why), _, _) => RoomStanding::Frozen(why.clone()),
             (None, record::STATE_JOINED, _) if held.gone(&self.me).is_some() => {
                 let left = held.gone(&self.me) == Some(Gone::Left);
@@ -59,12 +60,29 @@ impl Engine {
             arrivals: held.arrivals,
             open_tickets: held.roster.tickets.values().filter(|ticket| ticket.open(now)).count() as u64,
             waiting: held.waiting.iter().filter(|(key, _)| held.keys.get(key).is_none()).count() as u64,
+            missing: self.missing(id),
             paused: self.paused(id),
             warnings: self.warnings(*id),
             direct: held.local.direct,
             stays_here: held.local.stays_here,
             lan: self.is_lan(id),
         })
+    }
+
+    /// By the longest each chain is said to be; what is paused does not come for now.
+    fn missing(&self, room: &RoomId) -> u64 {
+        let Some(held) = self.rooms.get(room) else { return 0 };
+        let mut told: BTreeMap<EntryId, u64> = BTreeMap::new();
+        for link in self.links.values().filter(|link| link.room == Some(*room) && link.open) {
+            for chain in link.behind.iter().filter(|chain| held.chain_author(chain).is_some()) {
+                let upto = link.peer_tips.get(chain).into_iter().flatten().map(|tip| tip.seq).max();
+                let longest = told.entry(*chain).or_default();
+                *longest = upto.map_or(0, |seq| seq.saturating_add(1)).max(*longest);
+            }
+        }
+        let next = |chain: &EntryId| held.chains.get(chain).map_or(0, |mine| mine.next_seq());
+        let comes = told.iter().filter(|(chain, _)| !self.is_paused(room, chain));
+        comes.fold(0, |sum, (chain, len)| sum.saturating_add(len.saturating_sub(next(chain))))
     }
 
     fn warnings(&self, room: RoomId) -> Vec<String> {

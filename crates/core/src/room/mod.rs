@@ -102,6 +102,8 @@ pub struct Room {
     pub keys: KeyRing,
     /// What is local about it, kept in the store.
     pub local: LocalRecord,
+    /// It was frozen because it is of a version that is read no more.
+    pub older: bool,
     /// The ticket it is, or was, joined by.
     pub ticket: Option<TicketKeys>,
     /// Tips by chain.
@@ -149,6 +151,7 @@ impl Room {
             roster: Roster::default(),
             keys: KeyRing::default(),
             local,
+            older: false,
             ticket,
             chains: BTreeMap::new(),
             arrivals: 0,

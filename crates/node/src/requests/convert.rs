@@ -109,6 +109,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         newer: message.newer,
         to: message.to.map(CleanText::into_string),
         revoked: message.revoked,
+        unread: false,
         sealed_unfit: message.sealed_unfit,
     }
 }
@@ -183,6 +184,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
     let (state, why) = match &view.state {
         RoomStanding::Joined => ("joined", None),
         RoomStanding::Joining => ("joining", None),
+        RoomStanding::Older(why) => ("older", Some(why.clone())),
         RoomStanding::Frozen(why) => ("frozen", Some(why.clone())),
         RoomStanding::Refused(refusal) => ("refused", Some(refusal_words(refusal).to_owned())),
         RoomStanding::Asking => ("asking", Some("an owner has to let you in".to_owned())),
@@ -202,6 +204,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         // Counted by whoever sees all of them.
         asking: 0,
         waiting: view.waiting,
+        missing: view.missing,
         bound,
         carrier: match (view.stays_here, view.lan) {
             (true, _) => "local",

@@ -121,6 +121,7 @@ fn room(name: &str, view: &RoomView, people: &[Reached]) -> Vec<Check> {
 
 fn standing(label: &str, view: &RoomView, people: &[Reached]) -> Check {
     match &view.state {
+        RoomStanding::Older(why) => check(label, "fail", why, Some(crate::errors::OLDER)),
         RoomStanding::Frozen(why) => check(label, "fail", why, Some("update Parlor; nothing is lost")),
         RoomStanding::Refused(refusal) => {
             let words = parlor_core::engine::api::refusal_words(refusal);

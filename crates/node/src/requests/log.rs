@@ -28,8 +28,19 @@ pub(super) async fn log(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiE
     let node = asked.node;
     let room = place::room(node, asked.caller, wanted.room.as_deref()).await?;
     let room_name = room_name(node, room).await?;
-    let mut reader =
-        Reader { asked, room, room_name, shown: BTreeSet::new(), upto: 0, shows_all_unread: false };
+    place::readable(node, room).await?;
+    let mut reader = Reader {
+        asked,
+        room,
+        room_name,
+        shown: BTreeSet::new(),
+        upto: 0,
+        read_upto: None,
+        shows_all_unread: false,
+    };
+    if reader.is_human() {
+        reader.read_upto = node.driver.view(move |engine| engine.read_upto(room, SEAT)).await?;
+    }
     // Followed before it is read, so that nothing falls between the two.
     let following = if wanted.follow { Some(node.driver.follow(room).await?) } else { None };
     reader.upto = node.driver.view(move |engine| engine.room(&room).map_or(0, |room| room.arrivals)).await?;
@@ -75,6 +86,8 @@ struct Reader<'a> {
     /// Arrivals beyond `upto` that were shown already.
     shown: BTreeSet<u64>,
     upto: u64,
+    /// Up to where a person had read it; what others and their own scripts wrote since is unread.
+    read_upto: Option<u64>,
     /// Nothing that a person has not read is left out.
     shows_all_unread: bool,
 }
@@ -82,7 +95,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// False when nobody wants more.
     async fn show(&self, message: MessageView) -> bool {
-        let event = Event::Message(convert::message(message, &self.room_name));
+        let is_of_others = !message.own || message.author == Author::Program;
+        let unread = is_of_others && self.read_upto.is_some_and(|upto| message.arrival > upto);
+        let event =
+            Event::Message(parlor_api::Message { unread, ..convert::message(message, &self.room_name) });
         tokio::select! {
             taken = self.asked.events.emit(event) => taken,
             () = self.asked.cancel.cancelled() => false,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use parlor_api::{ApiError, ErrorKind};
 use parlor_core::engine::Engine;
-use parlor_core::engine::api::TakeRoom;
+use parlor_core::engine::api::{Failure, RoomStanding, TakeRoom};
 use parlor_core::text::names::{self, Named};
 use parlor_wire::RoomId;
 use parlor_wire::control::direct_room;
@@ -50,6 +50,14 @@ pub(crate) async fn heard(node: &Node, caller: &Caller) -> Vec<TakeRoom> {
     match dir {
         Some(dir) => node.heard_in(&dir, named.as_deref()).await,
         None => Vec::new(),
+    }
+}
+
+/// Refuses a room whose messages this version cannot read: an empty answer would say that there are none.
+pub(super) async fn readable(node: &Node, room: RoomId) -> Result<(), ApiError> {
+    match node.driver.view(move |engine| engine.room(&room).map(|view| view.state)).await? {
+        Some(RoomStanding::Older(why)) => Err(errors::of_failure(&Failure::Older(why))),
+        _ => Ok(()),
     }
 }
 

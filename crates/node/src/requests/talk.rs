@@ -147,6 +147,7 @@ fn range(prefix: &str, least_chars: usize) -> Option<(EntryId, EntryId)> {
 
 pub(super) async fn who(asked: &Asked<'_>, room: Option<String>) -> Result<Reply, ApiError> {
     let room = place::room(asked.node, asked.caller, room.as_deref()).await?;
+    place::readable(asked.node, room).await?;
     Ok(Reply::People(people(asked.node, room).await?))
 }
 

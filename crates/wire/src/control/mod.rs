@@ -85,8 +85,8 @@ pub enum ControlError {
     /// Signature or card signature does not verify.
     #[error("a signature of this control entry is not valid")]
     Signature,
-    /// A later version of the wire format.
-    #[error("the room uses wire version {0}; this Parlor knows {WIRE_VERSION}: update Parlor")]
+    /// Another version of the wire format: a later one, or one from before its bytes were frozen.
+    #[error("{}", of_version(*.0))]
     Version(u8),
     /// Other rules.
     #[error("the room has rules {0}; this Parlor knows {RULES}: update Parlor")]
@@ -102,7 +102,23 @@ pub enum ControlError {
     Form(&'static str),
 }
 
+fn of_version(version: u8) -> String {
+    if version > WIRE_VERSION {
+        return format!(
+            "the room uses wire version {version}; this Parlor knows {WIRE_VERSION}: update Parlor"
+        );
+    }
+    format!(
+        "the room is of wire version {version}, from before bytes were frozen, and this Parlor reads {WIRE_VERSION} on"
+    )
+}
+
 impl ControlError {
+    /// Whether what was written before can no longer be read, which no update changes.
+    pub fn is_older(&self) -> bool {
+        matches!(self, Self::Version(version) if *version < WIRE_VERSION)
+    }
+
     /// Whether the entry may be right and this Parlor too old: the room freezes, nothing is skipped.
     pub fn freezes(&self) -> bool {
         matches!(self, Self::Version(_) | Self::Rules(_) | Self::Suite(_) | Self::UnknownKind(_))

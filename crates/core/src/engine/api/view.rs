@@ -30,6 +30,8 @@ pub struct RoomView {
     pub open_tickets: u64,
     /// Whether there are entries that cannot be opened yet.
     pub waiting: u64,
+    /// Entries that linked members say they hold, and that have not come yet.
+    pub missing: u64,
     /// Whose chains are not fetched for now.
     pub paused: Vec<PausedView>,
     /// What people should know.
@@ -62,6 +64,8 @@ pub enum RoomStanding {
     Joining,
     /// Read-only: it holds something this version does not know.
     Frozen(String),
+    /// Of a version that is read no more.
+    Older(String),
     /// The join was refused.
     Refused(Refusal),
     /// This identity has asked to be let in, and an owner has not answered yet.
