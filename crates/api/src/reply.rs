@@ -36,6 +36,10 @@ pub enum Reply {
     Left(Left),
     /// A message is durable here.
     Sent(Sent),
+    /// What was found has been told.
+    Found(Found),
+    /// A room has been told.
+    Exported(Exported),
     /// One message.
     Message(Message),
     /// Members and their sessions.
@@ -74,6 +78,8 @@ pub enum Reply {
 pub enum Event {
     /// A message.
     Message(Message),
+    /// A line of an export, its end included.
+    Line(String),
 }
 
 /// How the node is.
@@ -312,6 +318,37 @@ pub struct Message {
     /// Whether somebody who is not in the room held the key it was sealed under, and its author's node could know.
     #[serde(default)]
     pub sealed_unfit: bool,
+}
+
+/// The end of an export.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// This identity, which signed it.
+    pub exporter: String,
+    /// Control entries in it.
+    pub control: u64,
+    /// Data entries in it.
+    pub entries: u64,
+    /// Of these, those with their text.
+    pub opened: u64,
+}
+
+/// The end of a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many messages were told.
+    pub messages: u64,
+    /// Whether there are older ones.
+    pub more: bool,
+    /// How many messages of the rooms searched are not in the index yet, so that they were not looked at.
+    pub not_indexed: u64,
+    /// They, cut, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brief: Vec<Message>,
 }
 
 /// A member of a room.

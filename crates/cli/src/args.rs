@@ -70,6 +70,11 @@ pub enum Command {
     /// The tickets of a room: which there are, closing one.
     #[command(subcommand)]
     Ticket(Ticket),
+    /// Verifies the file of an export, without node, home or network; exit code 5 and the line when it is not sound.
+    VerifyExport {
+        /// The file; `-` reads stdin.
+        file: PathBuf,
+    },
     /// Shows or sets what you call yourself.
     Nick {
         /// The new nick.
@@ -198,8 +203,14 @@ impl From<Priority> for parlor_api::Priority {
 #[derive(Debug, Args)]
 pub struct Log {
     /// One message, whole: its id or the beginning of it.
-    #[arg(conflicts_with_all = ["follow", "lines", "since"])]
+    #[arg(conflicts_with_all = ["follow", "lines", "since", "search"])]
     pub id: Option<String>,
+    /// Only what holds all these words, or parts of words; "quoted words" as they stand. Case and accents do not matter.
+    #[arg(long, value_name = "TEXT", conflicts_with = "follow")]
+    pub search: Option<String>,
+    /// Searches every room.
+    #[arg(long, requires = "search", conflicts_with = "room")]
+    pub all_rooms: bool,
     /// Goes on with what arrives.
     #[arg(short, long)]
     pub follow: bool,
@@ -212,6 +223,18 @@ pub struct Log {
     /// Which room [default: the one this directory hears].
     #[arg(long)]
     pub room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Which room [default: the one this directory hears].
+    pub room: Option<String>,
+    /// The file to make, `-` for stdout [default: the room's name and the date, here].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Of each writer only from the first entry on that is not older: 2h, 2026-11-21, 2026-11-21T14:05:00Z.
+    #[arg(long, value_name = "WHEN", value_parser = crate::clock::since_ms)]
+    pub since: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +294,8 @@ pub enum Room {
         /// Which room [default: the one this directory hears].
         room: Option<String>,
     },
+    /// Writes a room to a file that proves who wrote what: for people to keep, and for others to verify.
+    Export(Export),
     /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.
     Leave {
         /// Which room [default: the one this directory hears].
@@ -504,6 +529,10 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             "sned hello",
+            "log --search x -f",
+            "log mk7m2qda --search x",
+            "log --all-rooms",
+            "log --search x --all-rooms --room payments",
             "log m7k2qdab -f",
             "send x --priority urgent",
             "invite --expires soon",

@@ -11,6 +11,7 @@ mod interrupt;
 mod lock;
 mod output;
 mod passphrase;
+mod progress;
 mod reach;
 mod readiness;
 mod render;

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod driver;
 mod errors;
+mod feed;
 mod home_dir;
 mod identity_backup;
 mod identity_file;
@@ -21,11 +22,13 @@ mod requests;
 mod restart;
 mod rotate;
 mod run;
+mod search;
 mod serve;
 mod sessions;
 mod socket_file;
 mod start;
 mod transcript;
+mod verify_export;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -39,6 +42,7 @@ pub use identity_backup::{Backup, BackupError, Restore, Restored};
 pub use identity_file::IdentityError;
 pub use lock::LockError;
 pub use start::StartError;
+pub use verify_export::{ExportError, ExportReport, ExportSpeaker, verify_export};
 
 /// What is written to [`RunOptions::ready`] once the node serves.
 pub const READY_LINE: &str = "ready\n";

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::driver::Driver;
 use crate::life::Life;
 use crate::requests::place;
+use crate::search::SearchIndex;
 use crate::sessions::{Session, Sessions, Sighting};
 
 /// This word for a room silences.
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     pub driver: Driver,
     pub carrier: Arc<dyn Carrier + Sync>,
     pub life: Life,
+    pub index: Arc<SearchIndex>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     /// Agents' open connections.
@@ -46,6 +48,7 @@ pub(crate) struct NodeParts {
     pub me: PeerId,
     pub driver: Driver,
     pub carrier: Arc<dyn Carrier + Sync>,
+    pub index: Arc<SearchIndex>,
     pub sessions: Sessions,
     pub bindings: Bindings,
 }
@@ -64,6 +67,7 @@ impl Node {
             driver: parts.driver,
             carrier: parts.carrier,
             life: Life::new(),
+            index: parts.index,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),

@@ -4,6 +4,7 @@
 mod convert;
 mod direct;
 mod doctor;
+mod export;
 mod here;
 mod hook;
 mod log;
@@ -11,6 +12,7 @@ mod members;
 mod peers;
 pub(crate) mod place;
 mod rooms;
+mod search;
 mod talk;
 mod tickets;
 
@@ -83,6 +85,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomRename { room, name } => rooms::rename(asked, room, name).await,
         Request::RoomRekey { room } => rooms::rekey(asked, room).await,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
+        Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
         Request::Send { room, to, text, request_id, priority, wait_ms } => {
             talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
         }
@@ -91,6 +94,9 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Unread => talk::unread(asked).await,
         Request::Log { room, limit, since_ms, follow } => {
             log::log(asked, log::Wanted { room, limit, since_ms, follow }).await
+        }
+        Request::Search { text, room, within, limit, since_ms, brief_chars } => {
+            search::search(asked, search::Wanted { text, room, within, limit, since_ms, brief_chars }).await
         }
         Request::Doctor => doctor::doctor(asked).await,
         Request::Hook { program, stdin, env, parent_pid: _ } => {

@@ -20,15 +20,18 @@ use crate::carriers::p2p::P2p;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Driver, Origin, Worker, WorkerParts};
+use crate::feed;
 use crate::home_dir;
 use crate::identity_file;
 use crate::life::Ending;
 use crate::lock::HomeLock;
 use crate::node::{Node, NodeParts};
+use crate::search::{IndexWriter, SearchIndex};
 use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
 use crate::start::StartError;
-use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file, transcript};
+use crate::transcript::TranscriptWriter;
+use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file};
 
 /// Frames that may wait for the driver: each at most a mebibyte.
 const CARRIED_LEN: usize = 32;
@@ -86,6 +89,7 @@ struct Running {
     carrier: Arc<P2p>,
     driving: JoinHandle<()>,
     transcribing: JoinHandle<()>,
+    indexing: JoinHandle<()>,
     signals: Vec<Signal>,
     socket: SocketFile,
 }
@@ -120,8 +124,11 @@ impl Running {
         }
 
         let (driver, inputs) = Driver::new();
-        let (feed, writer) = transcript::pair();
-        let parts = WorkerParts { engine, store, origin, carrier: carrier.clone(), transcripts: feed, clock };
+        let (to_transcripts, transcripts) = feed::pair();
+        let (to_index, indexing) = feed::pair();
+        let index = Arc::new(SearchIndex::at(home.index()));
+        let derived = vec![to_transcripts, to_index];
+        let parts = WorkerParts { engine, store, origin, carrier: carrier.clone(), derived, clock };
         let worker = Worker::new(parts, &driver, inputs, carried);
         let node = Arc::new(Node::new(NodeParts {
             home,
@@ -129,17 +136,19 @@ impl Running {
             me: identity.peer,
             driver: driver.clone(),
             carrier: carrier.clone(),
+            index,
             sessions,
             bindings,
         }));
         let (listener, socket, signals) = runtime.block_on(async { listen(&node) })?;
         let driving = spawn_driver(worker, &node, runtime)?;
-        let transcribing = spawn_transcripts(writer, &node, runtime)?;
+        let transcribing = spawn_transcripts(TranscriptWriter(transcripts), &node, runtime)?;
+        let indexing = spawn_index(IndexWriter(indexing), &node, runtime)?;
         runtime.spawn(serve::serve(node.clone(), listener));
         runtime.spawn(presence::watch(node.clone()));
         runtime.spawn(socket_file::watch(node.clone(), socket.clone()));
         tracing::info!("node {version} serves {}", node.home.dir().display());
-        Ok(Self { node, carrier, driving, transcribing, signals, socket })
+        Ok(Self { node, carrier, driving, transcribing, indexing, signals, socket })
     }
 
     /// Waits for the end and brings it about. When it returns, nothing is left to lose.
@@ -160,6 +169,7 @@ impl Running {
             tracing::error!("the driver broke");
         }
         drop(self.transcribing.join());
+        drop(self.indexing.join());
         // Under the lock: whoever starts next makes its own.
         self.socket.remove();
         runtime.block_on(async {
@@ -208,13 +218,23 @@ fn spawn_driver(worker: Worker, node: &Arc<Node>, runtime: &Runtime) -> Result<J
 }
 
 fn spawn_transcripts(
-    writer: transcript::TranscriptWriter,
+    writer: TranscriptWriter,
     node: &Arc<Node>,
     runtime: &Runtime,
 ) -> Result<JoinHandle<()>, StartError> {
     let (rooms, driver, handle) = (node.home.rooms(), node.driver.clone(), runtime.handle().clone());
     let run = move || writer.run(rooms, &driver, &handle);
     std::thread::Builder::new().name("parlor-text".into()).spawn(run).map_err(StartError::System)
+}
+
+fn spawn_index(
+    writer: IndexWriter,
+    node: &Arc<Node>,
+    runtime: &Runtime,
+) -> Result<JoinHandle<()>, StartError> {
+    let (index, driver, handle) = (node.index.clone(), node.driver.clone(), runtime.handle().clone());
+    let run = move || writer.run(&index, &driver, &handle);
+    std::thread::Builder::new().name("parlor-index".into()).spawn(run).map_err(StartError::System)
 }
 
 fn nick(config: &Config) -> String {

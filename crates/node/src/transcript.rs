@@ -5,9 +5,6 @@ mod room_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use parlor_core::engine::api::MessageView;
@@ -15,42 +12,15 @@ use parlor_wire::RoomId;
 use tokio::runtime::Handle;
 
 use crate::driver::Driver;
+use crate::feed::{Fed, Next};
 use crate::socket_file::FileId;
 use room_file::RoomFile;
 
-/// Batches that may wait to be written; what does not fit is read from the log.
-const QUEUE_LEN: usize = 16;
 /// How long the place reached may be unwritten: after a kill so much is written again, over itself.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
 
-/// The driver's end.
-pub(crate) struct TranscriptFeed {
-    queue: SyncSender<Vec<MessageView>>,
-    behind: Arc<AtomicBool>,
-}
-
-/// The writer's end.
-pub(crate) struct TranscriptWriter {
-    queue: Receiver<Vec<MessageView>>,
-    behind: Arc<AtomicBool>,
-}
-
-pub(crate) fn pair() -> (TranscriptFeed, TranscriptWriter) {
-    let (queue, batches) = sync_channel(QUEUE_LEN);
-    let behind = Arc::new(AtomicBool::new(true));
-    (TranscriptFeed { queue, behind: behind.clone() }, TranscriptWriter { queue: batches, behind })
-}
-
-impl TranscriptFeed {
-    /// Passes on what arrived, if there is room; whatever was not is found in the log.
-    pub(crate) fn tell(&self, messages: &[MessageView]) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(messages.to_vec()) {
-            self.behind.store(true, Ordering::Release);
-            // Drained between the two, the writer would not look.
-            _ = self.queue.try_send(Vec::new());
-        }
-    }
-}
+/// Writes the transcripts.
+pub(crate) struct TranscriptWriter(pub(crate) Fed);
 
 impl TranscriptWriter {
     /// Writes until the driver has ended. `rooms` is the directory they lie in.
@@ -65,25 +35,20 @@ impl TranscriptWriter {
         };
         let mut is_dirty = false;
         loop {
-            if self.behind.swap(false, Ordering::AcqRel) {
-                transcripts.catch_up_all();
-                is_dirty = true;
-            }
-            let batch = if is_dirty {
-                self.queue.recv_timeout(SAVE_AFTER)
-            } else {
-                self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            };
-            match batch {
-                Ok(messages) => {
+            match self.0.next(is_dirty.then_some(SAVE_AFTER)) {
+                Next::CatchUp => {
+                    transcripts.catch_up_all();
+                    is_dirty = true;
+                }
+                Next::Arrived(messages) => {
                     transcripts.write(&messages);
                     is_dirty = true;
                 }
-                Err(RecvTimeoutError::Timeout) => {
+                Next::Quiet => {
                     transcripts.save();
                     is_dirty = false;
                 }
-                Err(RecvTimeoutError::Disconnected) => {
+                Next::End => {
                     transcripts.save();
                     return;
                 }

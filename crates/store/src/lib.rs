@@ -3,6 +3,7 @@
 
 mod check;
 mod error;
+pub mod index;
 mod memory;
 mod sqlite;
 

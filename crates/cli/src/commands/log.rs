@@ -2,7 +2,7 @@
 
 use parlor_api::{Cancel, Event, Reply, Request};
 
-use super::Context;
+use super::{Context, search};
 use crate::args::Log;
 use crate::errors::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -13,9 +13,10 @@ use crate::render;
 const DEFAULT_LINES: u64 = 50;
 
 pub fn run(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
-    match log.id {
-        Some(id) => one(context, log.room, id),
-        None => many(context, log, interrupt),
+    match (log.id.clone(), &log.search) {
+        (Some(id), _) => one(context, log.room, id),
+        (None, Some(_)) => search::run(context, log, interrupt),
+        (None, None) => many(context, log, interrupt),
     }
 }
 
@@ -56,7 +57,7 @@ fn many(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
 }
 
 fn show(context: &Context, event: Event, at_once: bool) -> Outcome {
-    let Event::Message(message) = event;
+    let Event::Message(message) = event else { return Ok(()) };
     if context.out.is_json() {
         return context.out.object(&message);
     }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod export;
 mod here;
 mod identity;
 mod install;
@@ -15,6 +16,7 @@ mod node;
 mod node_log;
 mod peer;
 mod room;
+mod search;
 mod send;
 mod start;
 mod ticket;
@@ -27,7 +29,7 @@ use std::path::PathBuf;
 use parlor_api::paths::Home;
 use parlor_api::{ErrorKind, Reply, Request};
 
-use crate::args::{Binding, Cli, Command, Node};
+use crate::args::{Binding, Cli, Command, Node, Room};
 use crate::clock;
 use crate::errors::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -59,6 +61,9 @@ impl Context<'_> {
 
 /// Runs a command to its end.
 pub fn run(cli: Cli, out: &Output) -> Outcome {
+    if let Some(Command::VerifyExport { file }) = &cli.command {
+        return export::verify(out, file);
+    }
     let context = Context { home: Home::find(cli.global.home.as_deref())?, out };
     match cli.command {
         // These end by their own rules when they are interrupted.
@@ -122,6 +127,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Unread) => unread::run(context),
+        Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),
         Some(Command::Room(room)) => room::run(context, room),
         Some(Command::Member(member)) => member::run(context, member),
         Some(Command::Ticket(ticket)) => ticket::run(context, ticket),
@@ -133,8 +139,8 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Identity(command)) => identity::run(context, command, interrupt),
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
-        // Both were run before anything else.
-        Some(Command::Hook { .. } | Command::Mcp) => Ok(()),
+        // They were run before anything else.
+        Some(Command::Hook { .. } | Command::Mcp | Command::VerifyExport { .. }) => Ok(()),
     }
 }
 

@@ -18,6 +18,8 @@ pub fn run(context: &Context, command: Room) -> Outcome {
         Room::Unbind { room, dir } => unbind(context, room, dir),
         Room::Rename { name, room } => rename(context, &Request::RoomRename { room, name }),
         Room::Rekey { room } => rekey(context, room),
+        // It is run with what can interrupt it.
+        Room::Export(_) => Ok(()),
         Room::Leave { room, abandon } => leave(context, room, abandon),
     }
 }

@@ -18,7 +18,7 @@ use super::{Answer, Driver, Follower, Input, ViewJob};
 use crate::carriers::{Carrier, CarrierEvent};
 use crate::clock::Clock;
 use crate::errors;
-use crate::transcript::TranscriptFeed;
+use crate::feed::Feed;
 
 /// Events taken into one commit.
 const BATCH_EVENTS: usize = 4096;
@@ -38,7 +38,8 @@ pub(crate) struct WorkerParts {
     pub store: Box<dyn Store>,
     pub origin: Origin,
     pub carrier: Arc<dyn Carrier + Sync>,
-    pub transcripts: TranscriptFeed,
+    /// What is derived from the log.
+    pub derived: Vec<Feed>,
     pub clock: Clock,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct Worker {
     keeper: Keeper,
     origin: Origin,
     carrier: Arc<dyn Carrier + Sync>,
-    transcripts: TranscriptFeed,
+    derived: Vec<Feed>,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     carried: mpsc::Receiver<CarrierEvent>,
@@ -111,7 +112,7 @@ impl Worker {
             keeper: Keeper::new(parts.store),
             origin: parts.origin,
             carrier: parts.carrier,
-            transcripts: parts.transcripts,
+            derived: parts.derived,
             clock: parts.clock,
             inputs,
             carried,
@@ -355,7 +356,8 @@ impl Worker {
                 }
                 Effect::Arrived(messages) => {
                     self.followers.retain(|follower| messages.iter().all(|message| follower.tell(message)));
-                    self.transcripts.tell(&messages);
+                    let messages = messages.into();
+                    self.derived.iter().for_each(|feed| feed.tell(&messages));
                 }
                 Effect::LinksChanged => self.links_changed = true,
                 Effect::Note(text) => tracing::info!("{text}"),

@@ -1,0 +1,184 @@
+//! Search, exports and the care of the store, with the real binaries.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{SOON, Side, pair};
+use parlor_testkit::run::Output;
+use serde_json::Value;
+
+fn ids(messages: &[Value]) -> Vec<String> {
+    messages.iter().map(|message| message["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn found(side: &Side, args: &[&str]) -> Vec<String> {
+    let all: Vec<&str> = ["log", "--search"].iter().chain(args).copied().collect();
+    let found = side.parlor.json_lines(all).unwrap();
+    found.iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Runs a command again until it ends so: a thread of the node brings it about.
+fn until(side: &Side, args: &[&str], is_so: impl Fn(&Output) -> bool) -> Output {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let output = side.parlor.cmd(args).unwrap();
+        if is_so(&output) {
+            return output;
+        }
+        assert!(Instant::now() < deadline, "{args:?}: {} {}", output.out(), output.err());
+        std::thread::sleep(Duration::from_millis(50)); // sleep: another process is looked at again and again
+    }
+}
+
+fn home_file(side: &Side, name: &str) -> std::path::PathBuf {
+    side.parlor.dir().join(name)
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_was_said_is_found_by_any_part_of_it_by_everybody_who_may_read_it() {
+    let (alice, bob) = pair();
+    alice.send("postgres goes through PgBouncer");
+    alice.send("see src/foo_bar.rs");
+    bob.send("pgbouncer it is");
+    alice.await_text("pgbouncer it is");
+    bob.await_text("see src/foo_bar.rs");
+    for side in [&alice, &bob] {
+        assert_eq!(found(side, &["bouncer"]), ["postgres goes through PgBouncer", "pgbouncer it is"]);
+        assert_eq!(found(side, &["bouncer", "-n", "1"]), ["pgbouncer it is"]);
+        assert_eq!(found(side, &["foo_bar.rs see"]), ["see src/foo_bar.rs"]);
+        assert!(found(side, &["\"bouncer it goes\""]).is_empty());
+        assert!(found(side, &["bouncer", "--since", "2999-01-01"]).is_empty());
+    }
+    assert_eq!(mode(&home_file(&alice, "index.db")), 0o600);
+    let empty = alice.parlor.cmd(["log", "--search", " \"\" "]).unwrap();
+    assert_eq!((empty.code(), empty.out().as_str()), (5, ""), "{}", empty.err());
+}
+
+#[test]
+fn one_room_is_searched_unless_all_are_asked_for() {
+    let mut alice = Side::new("alice");
+    alice.start("payments");
+    alice.send("a word for payments");
+    alice.parlor.run(["start", "other", "--no-bind"]).ok().unwrap();
+    alice.parlor.run(["send", "--room", "other", "a word for others"]).ok().unwrap();
+    assert_eq!(found(&alice, &["word"]), ["a word for payments"]);
+    assert_eq!(found(&alice, &["word", "--room", "other"]), ["a word for others"]);
+    assert_eq!(found(&alice, &["word", "--all-rooms"]), ["a word for payments", "a word for others"]);
+    let shown = alice.parlor.run(["log", "--search", "word", "--all-rooms"]).ok().unwrap().out();
+    assert!(shown.lines().next().unwrap().starts_with("payments "), "{shown}");
+    // Where no room is bound, everywhere is meant.
+    alice.parlor.set_cwd(alice.person.home());
+    assert_eq!(found(&alice, &["word"]).len(), 2);
+}
+
+#[test]
+fn an_index_that_is_lost_or_damaged_is_made_anew_and_loses_nothing() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    (0..40).for_each(|n| _ = alice.send(&format!("word {n}")));
+    let index = home_file(&alice, "index.db");
+    let all = |side: &Side| {
+        let search = ["log", "--search", "word", "--json", "-n", "100"];
+        let output = until(side, &search, |output| output.code() == 0 && output.out().lines().count() == 40);
+        assert_eq!(output.err(), "", "nothing is missing any more");
+    };
+    all(&alice);
+    // While the node runs.
+    std::fs::remove_file(&index).unwrap();
+    all(&alice);
+    // While it does not.
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    std::fs::write(&index, "no index").unwrap();
+    all(&alice);
+    assert_eq!(mode(&index), 0o600);
+}
+
+#[test]
+fn a_node_that_was_killed_indexes_what_it_had_not() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    alice.send("before the kill");
+    assert!(alice.parlor.kill_node());
+    alice.send("after the kill");
+    assert_eq!(found(&alice, &["the kill"]), ["before the kill", "after the kill"]);
+}
+
+#[test]
+fn what_a_removal_takes_back_is_not_found() {
+    let (alice, bob) = pair();
+    bob.send("said in time");
+    alice.await_text("said in time");
+    // Bob's node is not reached any more, and says more.
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    bob.send("said too late");
+    bob.parlor.run(["node", "stop"]).ok().unwrap();
+    alice.parlor.run(["member", "remove", "bob"]).ok().unwrap();
+    // He hears of it, and his own words count no more, for him either.
+    let gone = |output: &Output| output.out().contains("\"state\":\"removed\"");
+    until(&bob, &["room", "show", "--json"], gone);
+    assert_eq!(found(&bob, &["said"]), ["said in time"]);
+    assert_eq!(found(&alice, &["said"]), ["said in time"]);
+}
+
+#[test]
+fn a_room_is_exported_and_verified_by_somebody_without_a_home() {
+    let (alice, bob) = pair();
+    alice.send("one\u{202e} two");
+    bob.send("three");
+    alice.await_text("three");
+    let file = alice.project.join("room.jsonl");
+    let path = file.to_str().unwrap();
+    let exported = alice.parlor.run(["room", "export", "--out", path]).ok().unwrap();
+    assert_eq!(exported.out().trim_end(), path);
+    assert!(exported.err().contains("can read it"), "{}", exported.err());
+    assert_eq!(mode(&file), 0o600);
+    let again = alice.parlor.cmd(["room", "export", "--out", path]).unwrap();
+    assert_eq!(again.code(), 5, "{}", again.err());
+
+    let nobody = Side::new("carol");
+    let report = nobody.parlor.json(["verify-export", path]).unwrap();
+    let me = alice.parlor.json(["identity", "show"]).unwrap();
+    assert_eq!((&report["exporter"], &report["exporter_standing"]), (&me["peer"], &"owner".into()));
+    assert_eq!(report["room_name"], "payments");
+    let speakers: Vec<_> = report["speakers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["nick"].as_str().unwrap(), one["messages"].as_u64().unwrap()))
+        .collect();
+    assert!(speakers.contains(&("alice", 1)) && speakers.contains(&("bob", 1)), "{speakers:?}");
+    assert!(!home_file(&nobody, "identity.key").exists() && !home_file(&nobody, "node.lock").exists());
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("one\\u202e two"), "readable, and nothing acts on a terminal");
+    std::fs::write(&file, text.replace("three", "seven")).unwrap();
+    let wrong = nobody.parlor.cmd(["verify-export", path]).unwrap();
+    let line = text.lines().position(|line| line.contains("three")).unwrap() + 1;
+    assert_eq!(wrong.code(), 5);
+    assert!(wrong.err().contains(&format!("line {line}: ")), "{}", wrong.err());
+}
+
+#[test]
+fn an_export_since_a_time_is_sound_and_says_so() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    alice.send("long ago");
+    let first = alice.send("from here on");
+    alice.send("last");
+    let message = alice.parlor.json(["log", first["id"].as_str().unwrap()]).unwrap();
+    let since = message["time"].as_str().unwrap();
+    let part = alice.parlor.run(["room", "export", "--out", "-", "--since", since]).ok().unwrap();
+    assert!(!part.out().contains("long ago") && part.out().contains("from here on"));
+    let verify = alice.parlor.run(["verify-export", "-", "--json"]).stdin(part.out()).ok().unwrap();
+    let report: Value = serde_json::from_str(&verify.out()).unwrap();
+    assert_eq!((&report["since"], &report["entries"]), (&message["time"], &2.into()));
+    assert_eq!(ids(&alice.log()).len(), 3);
+}
