@@ -64,6 +64,8 @@ pub enum Reply {
     Identity(Identity),
     /// This identity is revoked.
     Revoked(Revoked),
+    /// Space was given back.
+    Compacted(Compacted),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
@@ -75,6 +77,8 @@ pub enum Reply {
 /// One of several things before the last word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+// Nearly all events are messages, and none is kept.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// A message.
     Message(Message),
@@ -530,6 +534,21 @@ pub struct Revoked {
     pub told: Vec<String>,
     /// The names of those that nobody rules any more.
     pub abandoned: Vec<String>,
+}
+
+/// Space was given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compacted {
+    /// The store and its log before.
+    pub store_before_bytes: u64,
+    /// And after.
+    pub store_after_bytes: u64,
+    /// The index and its log before.
+    pub index_before_bytes: u64,
+    /// And after.
+    pub index_after_bytes: u64,
+    /// How long everything else had to wait.
+    pub blocked_ms: u64,
 }
 
 /// One thing that was tried.

@@ -324,6 +324,8 @@ pub enum Request {
         #[serde(default)]
         abandon: bool,
     },
+    /// Gives back the space of what is not kept any more, in the store and in the index. → `Reply::Compacted`
+    StoreCompact,
     /// The node tries its own links. → `Reply::Checks`
     Doctor,
     /// A hook was run by an agent program. → `Reply::Hook`
@@ -403,6 +405,7 @@ impl Request {
             | Self::PeerVerify { .. }
             | Self::Identity
             | Self::Doctor
+            | Self::StoreCompact
             | Self::SetSummary { .. } => true,
         }
     }

@@ -92,6 +92,9 @@ pub enum Command {
     /// The background process of this identity.
     #[command(subcommand)]
     Node(Node),
+    /// What is stored: whether it is sound, how much it is, giving back space.
+    #[command(subcommand)]
+    Store(Store),
     /// Who you are, and a backup of it.
     #[command(subcommand)]
     Identity(Identity),
@@ -376,6 +379,16 @@ pub struct KeyFile {
     /// Reads the passphrase, one line, from this file descriptor instead of asking at the terminal.
     #[arg(long, value_name = "N")]
     pub passphrase_fd: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Reads the whole store and verifies every entry again; exit code 7 when something is wrong. Changes nothing, needs no node.
+    Check,
+    /// Gives back the space of what is not kept any more. Everything waits while a large store is copied.
+    Compact,
+    /// How much there is of each room. Needs no node.
+    Stats,
 }
 
 #[derive(Debug, Subcommand)]

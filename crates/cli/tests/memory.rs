@@ -182,3 +182,103 @@ fn an_export_since_a_time_is_sound_and_says_so() {
     assert_eq!((&report["since"], &report["entries"]), (&message["time"], &2.into()));
     assert_eq!(ids(&alice.log()).len(), 3);
 }
+
+fn room_bytes(side: &Side) -> Vec<u8> {
+    let room = side.parlor.json(["room", "show"]).unwrap()["id"].as_str().unwrap().to_owned();
+    let mut bits = (0u32, 0);
+    let mut bytes = Vec::new();
+    for c in room[1..].bytes() {
+        let five = if c.is_ascii_lowercase() { c - b'a' } else { c - b'2' + 26 };
+        bits = (bits.0 << 5 | u32::from(five), bits.1 + 5);
+        if bits.1 >= 8 {
+            bits.1 -= 8;
+            bytes.push((bits.0 >> bits.1) as u8);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_store_is_checked_with_and_without_a_node_and_is_not_changed_by_it() {
+    let (alice, bob) = pair();
+    alice.send("one");
+    bob.send("two");
+    alice.await_text("two");
+    let check = |side: &Side| side.parlor.json(["store", "check"]).unwrap();
+    let running = check(&alice);
+    assert_eq!((&running["rooms"], &running["problems"]), (&1.into(), &0.into()), "{running}");
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    let store = home_file(&alice, "store.db");
+    let before = std::fs::read(&store).unwrap();
+    let stopped = check(&alice);
+    assert!(
+        stopped["entries"].as_u64() >= running["entries"].as_u64() && stopped["problems"] == 0,
+        "{stopped}"
+    );
+    assert!(std::fs::read(&store).unwrap() == before, "it was changed");
+    assert!(!home_file(&alice, "store.db-wal").exists(), "nothing is left beside it");
+    assert!(alice.parlor.cmd(["node", "status"]).unwrap().code() == 3, "no node was started");
+    let nobody = Side::new("carol").parlor.cmd(["store", "check"]).unwrap();
+    assert_eq!(nobody.code(), 3, "{}", nobody.err());
+}
+
+#[test]
+fn what_is_wrong_with_a_store_is_said_and_what_to_do() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    alice.send("one");
+    let room = room_bytes(&alice);
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    let store = home_file(&alice, "store.db");
+    let good = std::fs::read(&store).unwrap();
+    let places: Vec<usize> = (0..good.len() - 32).filter(|at| good[*at..*at + 32] == room[..]).collect();
+    let mut found = 0;
+    for at in places {
+        let mut changed = good.clone();
+        changed[at + 5] ^= 1;
+        std::fs::write(&store, changed).unwrap();
+        let output = alice.parlor.cmd(["store", "check"]).unwrap();
+        let said = format!("{}{}", output.out(), output.err());
+        // Records of this node's own are signed by nobody, and what lies in unused space is nothing.
+        match output.code() {
+            0 => assert!(said.contains("sound: "), "{said}"),
+            7 => assert!(said.contains("NOT SOUND") && said.contains("What to do: "), "{said}"),
+            code => panic!("{code}: {said}"),
+        }
+        found += u64::from(output.code() == 7);
+    }
+    // The room's own row and its indexes, and in each entry its header.
+    assert!(found > 5, "{found}");
+    std::fs::write(&store, &good[..good.len() / 2]).unwrap();
+    assert_eq!(alice.parlor.cmd(["store", "check"]).unwrap().code(), 7);
+    std::fs::write(&store, good).unwrap();
+    alice.parlor.run(["store", "check"]).ok().unwrap();
+}
+
+#[test]
+fn a_store_is_counted_and_compacted_and_loses_nothing() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    (0..20).for_each(|n| _ = alice.send(&format!("word {n}")));
+    assert_eq!(found(&alice, &["word", "-n", "100"]).len(), 20);
+    let before = alice.log();
+    let done = alice.parlor.json(["store", "compact"]).unwrap();
+    assert!(done["store_after_bytes"].as_u64() <= done["store_before_bytes"].as_u64(), "{done}");
+    assert!(done["index_after_bytes"].as_u64() <= done["index_before_bytes"].as_u64(), "{done}");
+    assert_eq!(alice.log(), before);
+    assert_eq!(found(&alice, &["word", "-n", "100"]).len(), 20);
+    alice.send("word after");
+    assert_eq!(found(&alice, &["word", "-n", "100"]).len(), 21);
+    let stats = alice.parlor.json(["store", "stats"]).unwrap();
+    let room = &stats["rooms"][0];
+    assert_eq!(
+        (&room["name"], &room["people"], &room["messages"]),
+        (&"payments".into(), &1.into(), &21.into())
+    );
+    assert_eq!((&room["indexed"], &room["chains"]), (&21.into(), &1.into()), "{stats}");
+    assert!(
+        room["transcript_bytes"].as_u64() > Some(0) && stats["index_bytes"].as_u64() > Some(0),
+        "{stats}"
+    );
+    assert_eq!(alice.parlor.json(["store", "check"]).unwrap()["problems"], 0);
+}

@@ -42,6 +42,8 @@ pub(crate) enum Input {
     Query(Query, oneshot::Sender<Result<Loaded, ApiError>>),
     /// Tell what arrives.
     Follow(Follower),
+    /// Give back space.
+    Compact(oneshot::Sender<Result<(), ApiError>>),
     /// Write, read and forget a record.
     TryStore(oneshot::Sender<Result<(), ApiError>>),
     /// Finish what was asked before this, and end.
@@ -110,6 +112,11 @@ impl Driver {
     /// Asks the store.
     pub(crate) async fn query(&self, query: Query) -> Result<Loaded, ApiError> {
         self.ask(|answer| Input::Query(query, answer)).await?
+    }
+
+    /// Has the store give back space, and answers when that is done; everything else waits.
+    pub(crate) async fn compact(&self) -> Result<(), ApiError> {
+        self.ask(Input::Compact).await?
     }
 
     /// Ends the driver after everything asked before.

@@ -27,6 +27,7 @@ mod serve;
 mod sessions;
 mod socket_file;
 mod start;
+mod store_care;
 mod transcript;
 mod verify_export;
 
@@ -41,7 +42,9 @@ pub use home_dir::HomeDirError;
 pub use identity_backup::{Backup, BackupError, Restore, Restored};
 pub use identity_file::IdentityError;
 pub use lock::LockError;
+pub use parlor_store::StoreError;
 pub use start::StartError;
+pub use store_care::{Problem, RoomStats, StoreReport, StoreStats, store_check, store_stats};
 pub use verify_export::{ExportError, ExportReport, ExportSpeaker, verify_export};
 
 /// What is written to [`RunOptions::ready`] once the node serves.

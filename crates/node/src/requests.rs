@@ -13,6 +13,7 @@ mod peers;
 pub(crate) mod place;
 mod rooms;
 mod search;
+mod store;
 mod talk;
 mod tickets;
 
@@ -98,6 +99,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Search { text, room, within, limit, since_ms, brief_chars } => {
             search::search(asked, search::Wanted { text, room, within, limit, since_ms, brief_chars }).await
         }
+        Request::StoreCompact => store::compact(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
         Request::Hook { program, stdin, env, parent_pid: _ } => {
             hook::hook(asked, hook::Call { program, stdin, env }).await

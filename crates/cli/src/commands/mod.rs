@@ -19,6 +19,7 @@ mod room;
 mod search;
 mod send;
 mod start;
+mod store;
 mod ticket;
 mod unread;
 mod who;
@@ -137,6 +138,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Doctor) => doctor::run(context),
         Some(Command::Node(node)) => node::manage(context, node),
         Some(Command::Identity(command)) => identity::run(context, command, interrupt),
+        Some(Command::Store(command)) => store::run(context, command),
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // They were run before anything else.

@@ -81,6 +81,7 @@ enum Look {
     Engine(ViewJob),
     Store(Query, oneshot::Sender<Result<Loaded, ApiError>>),
     Trial(oneshot::Sender<Result<(), ApiError>>),
+    Compact(oneshot::Sender<Result<(), ApiError>>),
 }
 
 impl Look {
@@ -88,7 +89,7 @@ impl Look {
         match self {
             Self::Engine(look) => look(Err(error.clone())),
             Self::Store(_, answer) => _ = answer.send(Err(error.clone())),
-            Self::Trial(answer) => _ = answer.send(Err(error.clone())),
+            Self::Trial(answer) | Self::Compact(answer) => _ = answer.send(Err(error.clone())),
         }
     }
 }
@@ -259,6 +260,7 @@ impl Worker {
             Input::Command(command, answer) => self.take_command(*command, answer, turn),
             Input::View(look) => turn.looks.push(Look::Engine(look)),
             Input::Query(query, answer) => turn.looks.push(Look::Store(query, answer)),
+            Input::Compact(answer) => turn.looks.push(Look::Compact(answer)),
             Input::TryStore(answer) => turn.looks.push(Look::Trial(answer)),
             Input::Follow(follower) => self.followers.push(follower),
             Input::End => self.ends = true,
@@ -372,6 +374,10 @@ impl Worker {
         match look {
             Look::Engine(look) => look(self.engine.as_ref().ok_or_else(unreadable)),
             Look::Store(query, answer) => _ = answer.send(self.load(&query).ok_or_else(unreadable)),
+            Look::Compact(answer) => {
+                let done = self.keeper.store().compact();
+                _ = answer.send(done.map_err(|error| errors::of_store(&error)));
+            }
             Look::Trial(answer) => {
                 let tried = self.try_store();
                 _ = answer.send(tried);
