@@ -38,6 +38,8 @@ pub enum Reply {
     Sent(Sent),
     /// What was found has been told.
     Found(Found),
+    /// For how long a room may be read here.
+    Retained(Retained),
     /// A room has been told.
     Exported(Exported),
     /// One message.
@@ -322,6 +324,17 @@ pub struct Message {
     /// Whether somebody who is not in the room held the key it was sealed under, and its author's node could know.
     #[serde(default)]
     pub sealed_unfit: bool,
+}
+
+/// For how long a room may be read on this node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retained {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// So many days; null: for ever.
+    pub days: Option<u32>,
 }
 
 /// The end of an export.

@@ -292,6 +292,15 @@ pub enum Request {
         #[serde(default)]
         since_ms: Option<u64>,
     },
+    /// For how long a room may be read on this node: shown, or set. → `Reply::Retained`
+    RoomRetention {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+        /// So many days; 0: for ever; absent: it stays as it is.
+        #[serde(default)]
+        days: Option<u32>,
+    },
     /// Shows or sets the nick. → `Reply::Identity`
     Nick {
         /// The new one.
@@ -391,6 +400,7 @@ impl Request {
             | Self::RoomList
             | Self::RoomShow { .. }
             | Self::RoomExport { .. }
+            | Self::RoomRetention { .. }
             | Self::RoomBind { .. }
             | Self::RoomUnbind { .. }
             | Self::RoomAlias { .. }

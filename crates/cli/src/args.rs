@@ -297,6 +297,15 @@ pub enum Room {
         /// Which room [default: the one this directory hears].
         room: Option<String>,
     },
+    /// For how long a room may be read on this node: what is older is neither shown nor searched nor in transcripts here.
+    Retention {
+        /// So many days, or `off`: for ever. Without it, says how it is.
+        #[arg(value_name = "DAYS|off", value_parser = retention_days)]
+        days: Option<u32>,
+        /// Which room [default: the one this directory hears].
+        #[arg(long)]
+        room: Option<String>,
+    },
     /// Writes a room to a file that proves who wrote what: for people to keep, and for others to verify.
     Export(Export),
     /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.
@@ -420,6 +429,17 @@ fn duration(text: &str) -> Result<Duration, String> {
         Err("a ticket lasts 365 days at most: 365d".into())
     } else {
         Ok(duration)
+    }
+}
+
+/// Days; 0 stands for `off`.
+fn retention_days(text: &str) -> Result<u32, String> {
+    match text {
+        "off" => Ok(0),
+        _ => match text.strip_suffix('d').unwrap_or(text).parse() {
+            Ok(0) | Err(_) => Err("a number of days, 1 or more, or `off`".into()),
+            Ok(days) => Ok(days),
+        },
     }
 }
 

@@ -282,3 +282,90 @@ fn a_store_is_counted_and_compacted_and_loses_nothing() {
     );
     assert_eq!(alice.parlor.json(["store", "check"]).unwrap()["problems"], 0);
 }
+
+#[test]
+fn a_room_is_read_here_for_as_long_as_one_says_and_for_ever_again() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    alice.send("said today");
+    let days = |args: &[&str]| {
+        let all: Vec<&str> = ["room", "retention"].iter().chain(args).copied().collect();
+        alice.parlor.json(all).unwrap()["days"].clone()
+    };
+    assert_eq!(days(&[]), Value::Null);
+    assert_eq!(days(&["30"]), 30);
+    // What is younger is read as before, everywhere.
+    assert_eq!(alice.texts(), ["said today"]);
+    until(&alice, &["log", "--search", "today", "--json"], |output| output.out().contains("said today"));
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    assert_eq!(days(&["--room", "payments"]), 30, "it is remembered");
+    assert_eq!(days(&["off"]), Value::Null);
+    until(&alice, &["log", "--search", "today", "--json"], |output| output.out().contains("said today"));
+    assert_eq!(alice.parlor.cmd(["room", "retention", "0"]).unwrap().code(), 2);
+    assert_eq!(alice.parlor.cmd(["room", "retention", "99999"]).unwrap().code(), 5);
+}
+
+/// Makes the message with this arrival number one of so many days ago, as the store has it.
+fn make_older(side: &Side, arrival: i64, days: i64) {
+    side.parlor.run(["node", "stop"]).ok().unwrap();
+    let store = rusqlite::Connection::open(home_file(side, "store.db")).unwrap();
+    let sql = "UPDATE data SET sort_ms = sort_ms - ?1 WHERE arrival = ?2";
+    assert_eq!(store.execute(sql, rusqlite::params![days * 86_400_000, arrival]).unwrap(), 1);
+}
+
+fn transcripts(side: &Side) -> String {
+    let rooms = std::fs::read_dir(home_file(side, "rooms")).unwrap();
+    rooms
+        .map(|dir| std::fs::read_to_string(dir.unwrap().path().join("transcript.txt")).unwrap_or_default())
+        .collect()
+}
+
+fn until_transcripts(side: &Side, is_so: impl Fn(&str) -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !is_so(&transcripts(side)) {
+        assert!(Instant::now() < deadline, "{}", transcripts(side));
+        std::thread::sleep(Duration::from_millis(50)); // sleep: a file of another process is looked at again and again
+    }
+}
+
+#[test]
+fn what_is_older_than_its_room_is_read_here_is_in_no_view_and_comes_back_with_off() {
+    let (alice, bob) = pair();
+    let old = alice.send("an old word");
+    alice.send("a new word");
+    bob.await_text("a new word");
+    make_older(&bob, 1, 40);
+    let (short, all) = (["a new word"], ["an old word", "a new word"]);
+    let search = ["log", "--search", "word", "--json"];
+    let finds =
+        |lines: usize| move |output: &Output| output.code() == 0 && output.out().lines().count() == lines;
+    assert_eq!(bob.texts(), all);
+    until_transcripts(&bob, |text| text.contains("an old word") && text.contains("a new word"));
+
+    bob.parlor.run(["room", "retention", "30"]).ok().unwrap();
+    assert_eq!(bob.texts(), short);
+    assert_eq!(bob.parlor.cmd(["log", old["id"].as_str().unwrap()]).unwrap().code(), 3);
+    assert!(!until(&bob, &search, finds(1)).out().contains("an old word"));
+    until_transcripts(&bob, |text| !text.contains("an old word") && text.contains("a new word"));
+    let export = bob.parlor.run(["room", "export", "--out", "-"]).ok().unwrap().out();
+    assert!(!export.contains("an old word") && export.contains("a new word"));
+    assert_eq!(bob.parlor.run(["verify-export", "-"]).stdin(export).output().unwrap().code(), 0);
+    let index = std::fs::read(home_file(&bob, "index.db")).unwrap();
+    let log = std::fs::read(home_file(&bob, "index.db-wal")).unwrap_or_default();
+    bob.parlor.run(["store", "compact"]).ok().unwrap();
+    assert!(index.len() + log.len() > 0);
+    let compacted = std::fs::read(home_file(&bob, "index.db")).unwrap();
+    assert!(!compacted.windows(11).any(|part| part == b"an old word"), "it is still in the index");
+
+    // Whoever comes now is served all of it, by this node too: sealed, nothing is gone.
+    let carol = Side::new("carol");
+    let ticket = alice.parlor.json(["invite"]).unwrap()["ticket"].as_str().unwrap().to_owned();
+    carol.join(&ticket);
+    carol.await_text("an old word");
+    assert_eq!(bob.parlor.json(["store", "check"]).unwrap()["problems"], 0);
+
+    bob.parlor.run(["room", "retention", "off"]).ok().unwrap();
+    assert_eq!(bob.texts(), all);
+    until(&bob, &search, finds(2));
+    until_transcripts(&bob, |text| text.contains("an old word"));
+}

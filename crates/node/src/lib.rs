@@ -20,6 +20,7 @@ mod presence;
 mod process;
 mod requests;
 mod restart;
+mod retention;
 mod rotate;
 mod run;
 mod search;

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::driver::Driver;
 use crate::life::Life;
 use crate::requests::place;
+use crate::retention::Retention;
 use crate::search::SearchIndex;
 use crate::sessions::{Session, Sessions, Sighting};
 
@@ -32,6 +33,7 @@ pub(crate) struct Node {
     pub carrier: Arc<dyn Carrier + Sync>,
     pub life: Life,
     pub index: Arc<SearchIndex>,
+    pub retention: Arc<Retention>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     /// Agents' open connections.
@@ -49,6 +51,7 @@ pub(crate) struct NodeParts {
     pub driver: Driver,
     pub carrier: Arc<dyn Carrier + Sync>,
     pub index: Arc<SearchIndex>,
+    pub retention: Arc<Retention>,
     pub sessions: Sessions,
     pub bindings: Bindings,
 }
@@ -68,6 +71,7 @@ impl Node {
             carrier: parts.carrier,
             life: Life::new(),
             index: parts.index,
+            retention: parts.retention,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),

@@ -11,6 +11,7 @@ mod log;
 mod members;
 mod peers;
 pub(crate) mod place;
+mod retention;
 mod rooms;
 mod search;
 mod store;
@@ -86,6 +87,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomRename { room, name } => rooms::rename(asked, room, name).await,
         Request::RoomRekey { room } => rooms::rekey(asked, room).await,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
+        Request::RoomRetention { room, days } => retention::retention(asked, room, days).await,
         Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
         Request::Send { room, to, text, request_id, priority, wait_ms } => {
             talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await

@@ -26,6 +26,7 @@ use crate::identity_file;
 use crate::life::Ending;
 use crate::lock::HomeLock;
 use crate::node::{Node, NodeParts};
+use crate::retention::Retention;
 use crate::search::{IndexWriter, SearchIndex};
 use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
@@ -110,6 +111,7 @@ impl Running {
         let snapshot = store.load()?;
         let (sessions, bindings) = (Sessions::restore(&snapshot), Bindings::restore(&snapshot));
         let known_port = kept_port(&snapshot);
+        let retention = Arc::new(Retention::restore(&snapshot));
         let origin = Origin { secret: identity.secret, default_nick: nick(config) };
         let engine = origin.restore(clock.now(), snapshot, store.as_mut())?;
 
@@ -137,6 +139,7 @@ impl Running {
             driver: driver.clone(),
             carrier: carrier.clone(),
             index,
+            retention,
             sessions,
             bindings,
         }));
@@ -223,7 +226,8 @@ fn spawn_transcripts(
     runtime: &Runtime,
 ) -> Result<JoinHandle<()>, StartError> {
     let (rooms, driver, handle) = (node.home.rooms(), node.driver.clone(), runtime.handle().clone());
-    let run = move || writer.run(rooms, &driver, &handle);
+    let retention = node.retention.clone();
+    let run = move || writer.run(rooms, &retention, &driver, &handle);
     std::thread::Builder::new().name("parlor-text".into()).spawn(run).map_err(StartError::System)
 }
 
@@ -233,7 +237,8 @@ fn spawn_index(
     runtime: &Runtime,
 ) -> Result<JoinHandle<()>, StartError> {
     let (index, driver, handle) = (node.index.clone(), node.driver.clone(), runtime.handle().clone());
-    let run = move || writer.run(&index, &driver, &handle);
+    let retention = node.retention.clone();
+    let run = move || writer.run(&index, &retention, &driver, &handle);
     std::thread::Builder::new().name("parlor-index".into()).spawn(run).map_err(StartError::System)
 }
 

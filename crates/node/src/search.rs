@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::driver::Driver;
 use crate::feed::{Fed, Next};
+use crate::retention::{Expiry, Retention};
 use crate::socket_file::FileId;
 
 /// How often the thread looks whether its file is still there, when nothing else wakes it.
@@ -90,6 +91,13 @@ impl SearchIndex {
         done.map(Some)
     }
 
+    /// A room is not in it any more, until its thread has made it anew.
+    pub(crate) fn forget(&self, room: RoomId) -> Result<(), StoreError> {
+        self.write(|index| index.forget(room, TimeMs::MAX))?;
+        self.reached.send_modify(|reached| _ = reached.remove(&room));
+        Ok(())
+    }
+
     /// Sees to it that there is one to go on with.
     fn open(&self) -> Result<Opened, StoreError> {
         let mut writing = self.writing();
@@ -114,15 +122,20 @@ pub(crate) struct IndexWriter(pub(crate) Fed);
 
 impl IndexWriter {
     /// Writes until the driver has ended.
-    pub(crate) fn run(self, index: &SearchIndex, driver: &Driver, runtime: &Handle) {
-        let mut follower = Follower { index, driver, runtime, reached: BTreeMap::new() };
+    pub(crate) fn run(self, index: &SearchIndex, retention: &Retention, driver: &Driver, runtime: &Handle) {
+        let mut follower = Follower { index, retention, driver, runtime, reached: BTreeMap::new() };
+        let mut expiry = Expiry::new();
         let mut failed = false;
         loop {
             let next = self.0.next(Some(LOOK_AFTER));
             if matches!(next, Next::End) {
                 return;
             }
-            match (index.open(), next) {
+            let opened = index.open();
+            if opened.is_ok() {
+                expiry.due(retention).into_iter().for_each(|room| follower.anew(room));
+            }
+            match (opened, next) {
                 (Ok(Opened::Begins), _) | (Ok(Opened::GoesOn), Next::CatchUp) => follower.catch_up_all(),
                 (Ok(Opened::GoesOn), Next::Arrived(messages)) => follower.take(&messages),
                 (Ok(_), _) => {}
@@ -137,6 +150,7 @@ impl IndexWriter {
 
 struct Follower<'a> {
     index: &'a SearchIndex,
+    retention: &'a Retention,
     driver: &'a Driver,
     runtime: &'a Handle,
     reached: BTreeMap<RoomId, Reached>,
@@ -185,6 +199,12 @@ impl Follower<'_> {
         _ = self.index.write(|index| index.forget(room, TimeMs::MAX));
     }
 
+    /// A room is read for another time than it was, or a day has passed.
+    fn anew(&mut self, room: RoomId) {
+        self.begin_again(room);
+        self.catch_up(room);
+    }
+
     fn upto(&self, room: RoomId) -> u64 {
         self.reached.get(&room).map_or(0, |reached| reached.upto)
     }
@@ -216,7 +236,9 @@ impl Follower<'_> {
     }
 
     fn add(&mut self, room: RoomId, messages: &[MessageView], reached: Reached) -> bool {
-        let indexed: Vec<Indexed> = messages.iter().filter(|message| !message.newer).map(indexed).collect();
+        let floor_ms = self.retention.floor_ms(&room);
+        let is_indexed = |message: &&MessageView| !message.newer && message.sort_ms >= floor_ms;
+        let indexed: Vec<Indexed> = messages.iter().filter(is_indexed).map(indexed).collect();
         match self.index.write(|index| index.add(room, &indexed, reached)) {
             Ok(Some(())) => {
                 self.reached.insert(room, reached);

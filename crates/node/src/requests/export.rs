@@ -1,6 +1,7 @@
 //! A room as one file, told a line at a time: what core's `export` makes of what the store holds.
 
 use parlor_api::{ApiError, Event, Exported, Reply};
+use parlor_core::engine::Engine;
 use parlor_core::export::{Head, Rules, Writer};
 use parlor_core::persist::{DataRow, Loaded, Query};
 use parlor_wire::{Data, EntryId, RoomId, Signature};
@@ -27,6 +28,9 @@ pub(super) async fn export(
         () = asked.cancel.cancelled() => return Ok(Reply::Done),
     };
     let room_name = talk::room_name(node, room).await?;
+    // What is not read here any more is not handed on either.
+    let floor_ms = node.retention.floor_ms(&room);
+    let since_ms = since_ms.max(Some(floor_ms).filter(|floor| *floor > 0));
     let held = node.driver.view(move |engine| engine.export_control(&room)).await?;
     let (control, chains) = held.ok_or_else(|| errors::internal("a room went missing"))?;
     let mut rules = Rules::new(room);
@@ -36,9 +40,8 @@ pub(super) async fn export(
     rules.settle();
     let head =
         Head { room, room_name: room_name.clone(), exporter: node.me, time_ms: clock::wall_ms(), since_ms };
-    let begin = move |engine: &parlor_core::engine::Engine| {
-        Writer::begin(&head, |domain, message| engine.sign_export(domain, message))
-    };
+    let begin =
+        move |engine: &Engine| Writer::begin(&head, |domain, message| engine.sign_export(domain, message));
     let (mut writer, first) = node.driver.view(begin).await?;
     let told = Told { asked };
     let mut goes_on = told.line(first).await;
@@ -46,7 +49,7 @@ pub(super) async fn export(
     for line in control {
         goes_on = goes_on && told.line(line).await;
     }
-    let mut export = Export { driver: &node.driver, room, rules, writer, since_ms };
+    let mut export = Export { driver: &node.driver, room, rules, writer, since_ms, floor_ms };
     for chain in chains {
         goes_on = goes_on && export.chain(&told, chain).await?;
     }
@@ -54,7 +57,7 @@ pub(super) async fn export(
         return Ok(Reply::Done);
     }
     let writer = export.writer;
-    let end = move |engine: &parlor_core::engine::Engine| {
+    let end = move |engine: &Engine| {
         writer.end(|domain, message| -> Signature { engine.sign_export(domain, message) })
     };
     let (counts, last) = node.driver.view(end).await?;
@@ -92,6 +95,8 @@ struct Export<'a> {
     rules: Rules,
     writer: Writer,
     since_ms: Option<u64>,
+    /// What is sorted before is not opened, wherever in a chain it stands.
+    floor_ms: u64,
 }
 
 impl Export<'_> {
@@ -144,8 +149,13 @@ impl Export<'_> {
     }
 
     async fn open(&self, rows: Vec<DataRow>) -> Result<Vec<Opened>, ApiError> {
-        let open = move |engine: &parlor_core::engine::Engine| -> Vec<Option<Opened>> {
-            rows.iter().map(|row| engine.export_entry(row)).collect()
+        let floor_ms = self.floor_ms;
+        let one = move |engine: &Engine, row: &DataRow| {
+            let (data, key) = engine.export_entry(row)?;
+            Some((data, key.filter(|_| row.sort_ms >= floor_ms)))
+        };
+        let open = move |engine: &Engine| -> Vec<Option<Opened>> {
+            rows.iter().map(|row| one(engine, row)).collect()
         };
         let opened: Option<Vec<Opened>> = self.driver.view(open).await?.into_iter().collect();
         opened.ok_or_else(|| {

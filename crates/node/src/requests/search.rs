@@ -188,7 +188,9 @@ impl Search<'_> {
             }
         }
         let opened = found.iter().filter_map(|place| opened.remove(place));
-        Ok(opened.filter(|message| is_sought(&self.terms, message)).collect())
+        let is_read =
+            |message: &MessageView| message.sort_ms >= self.asked.node.retention.floor_ms(&message.room);
+        Ok(opened.filter(|message| is_read(message) && is_sought(&self.terms, message)).collect())
     }
 
     /// How many messages are not indexed yet; what came just now is waited for.

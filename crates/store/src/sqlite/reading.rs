@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use parlor_core::persist::DataRow;
+use parlor_core::persist::{DataRow, Table};
 use parlor_wire::{EntryId, KeyId, RoomId, TimeMs};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use super::codes::{self, table_code, unordered};
 use super::file;
 use crate::StoreError;
-use parlor_core::persist::Table;
 
 /// Findings of SQLite's own that are shown: one damaged page can be behind many.
 const MAX_FINDINGS: usize = 10;
@@ -21,6 +20,9 @@ const ENTRIES: &str = "SELECT d.id, d.chain, d.seq, d.key, d.sort_ms, d.standing
 const COUNTS: &str = "SELECT count(*), coalesce(sum(length(b.bytes)), 0), count(DISTINCT d.chain), count(d.arrival), \
      min(d.sort_ms), max(d.sort_ms) FROM data d LEFT JOIN body b ON b.num = d.num WHERE d.room = ?1";
 const CONTROL_COUNTS: &str = "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM control WHERE room = ?1";
+
+/// A room key.
+type RoomKey = Zeroizing<[u8; 32]>;
 
 /// The end that only reads.
 pub struct StoreReader {
@@ -104,7 +106,7 @@ impl StoreReader {
     }
 
     /// The keys of a room.
-    pub fn keys(&self, room: RoomId) -> Result<Vec<(KeyId, Zeroizing<[u8; 32]>)>, StoreError> {
+    pub fn keys(&self, room: RoomId) -> Result<Vec<(KeyId, RoomKey)>, StoreError> {
         let mut select = self.conn.prepare("SELECT id, key FROM room_key WHERE room = ?1")?;
         let keys = select.query_map(params![self.number(room)?], |row| {
             Ok((KeyId(row.get(0)?), Zeroizing::new(row.get(1)?)))
