@@ -72,6 +72,11 @@ impl Home {
         self.dir.join("store.db")
     }
 
+    /// What messages are found by: derived from the store.
+    pub fn index(&self) -> PathBuf {
+        self.dir.join("index.db")
+    }
+
     /// Held by the running node; says its pid.
     pub fn lock(&self) -> PathBuf {
         self.dir.join("node.lock")

@@ -36,6 +36,12 @@ pub enum Reply {
     Left(Left),
     /// A message is durable here.
     Sent(Sent),
+    /// What was found has been told.
+    Found(Found),
+    /// For how long a room may be read here.
+    Retained(Retained),
+    /// A room has been told.
+    Exported(Exported),
     /// One message.
     Message(Message),
     /// Members and their sessions.
@@ -64,6 +70,8 @@ pub enum Reply {
     Revoked(Revoked),
     /// Which relays may be contacted.
     Relays(Relays),
+    /// Space was given back.
+    Compacted(Compacted),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
@@ -75,9 +83,13 @@ pub enum Reply {
 /// One of several things before the last word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+// Nearly all events are messages, and none is kept.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// A message.
     Message(Message),
+    /// A line of an export, its end included.
+    Line(String),
 }
 
 /// How the node is.
@@ -334,6 +346,48 @@ pub struct Message {
     pub sealed_unfit: bool,
 }
 
+/// For how long a room may be read on this node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retained {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// So many days; null: for ever.
+    pub days: Option<u32>,
+}
+
+/// The end of an export.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// This identity, which signed it.
+    pub exporter: String,
+    /// Control entries in it.
+    pub control: u64,
+    /// Data entries in it.
+    pub entries: u64,
+    /// Of these, those with their text.
+    pub opened: u64,
+}
+
+/// The end of a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many messages were told.
+    pub messages: u64,
+    /// Whether there are older ones.
+    pub more: bool,
+    /// How many messages of the rooms searched are not in the index yet, so that they were not looked at.
+    pub not_indexed: u64,
+    /// They, cut, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brief: Vec<Message>,
+}
+
 /// A member of a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Person {
@@ -563,6 +617,21 @@ pub struct Revoked {
     pub told: Vec<String>,
     /// The names of those that nobody rules any more.
     pub abandoned: Vec<String>,
+}
+
+/// Space was given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compacted {
+    /// The store and its log before.
+    pub store_before_bytes: u64,
+    /// And after.
+    pub store_after_bytes: u64,
+    /// The index and its log before.
+    pub index_before_bytes: u64,
+    /// And after.
+    pub index_after_bytes: u64,
+    /// How long everything else had to wait.
+    pub blocked_ms: u64,
 }
 
 /// One thing that was tried.

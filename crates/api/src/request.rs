@@ -44,6 +44,19 @@ pub enum SessionStatus {
     Dnd,
 }
 
+/// Where is searched when no room is named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchIn {
+    /// The room `log` would show; where none is bound, everywhere, but not for an agent.
+    #[default]
+    Here,
+    /// The rooms the caller hears and the direct rooms with their members.
+    Heard,
+    /// Every room of this node.
+    All,
+}
+
 /// One thing asked of the node. Where `room` is absent, the room bound to the caller's directory is meant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -199,6 +212,27 @@ pub enum Request {
         #[serde(default)]
         follow: bool,
     },
+    /// What was said that holds all of some words, oldest first. → `Event::Message` …, `Reply::Found`
+    Search {
+        /// The words; what stands between double quotes is one phrase. Case and accents make no difference, and any part of
+        /// a word is found.
+        text: String,
+        /// Which room; absent: as `within` says.
+        #[serde(default)]
+        room: Option<String>,
+        /// Where else.
+        #[serde(default)]
+        within: SearchIn,
+        /// At most so many, the newest.
+        #[serde(default)]
+        limit: Option<u64>,
+        /// Not older than this, in milliseconds since 1970.
+        #[serde(default)]
+        since_ms: Option<u64>,
+        /// Tells them in the answer itself, each cut to so many characters around what was found; 50 of them at most.
+        #[serde(default)]
+        brief_chars: Option<u32>,
+    },
     /// One message, whole. → `Reply::Message`
     Message {
         /// Which room; absent: any.
@@ -272,6 +306,24 @@ pub enum Request {
         #[serde(default)]
         abandon: bool,
     },
+    /// A room as a file that proves itself. → `Event::Line` …, `Reply::Exported`
+    RoomExport {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+        /// Of each chain only from the first entry on that is not older than this, in milliseconds since 1970.
+        #[serde(default)]
+        since_ms: Option<u64>,
+    },
+    /// For how long a room may be read on this node: shown, or set. → `Reply::Retained`
+    RoomRetention {
+        /// Which.
+        #[serde(default)]
+        room: Option<String>,
+        /// So many days; 0: for ever; absent: it stays as it is.
+        #[serde(default)]
+        days: Option<u32>,
+    },
     /// Shows or sets the nick. → `Reply::Identity`
     Nick {
         /// The new one.
@@ -308,6 +360,8 @@ pub enum Request {
     Relays,
     /// A person was told of them: only from then on they are contacted. → `Reply::Done`
     RelaysTold,
+    /// Gives back the space of what is not kept any more, in the store and in the index. → `Reply::Compacted`
+    StoreCompact,
     /// The node tries its own links. → `Reply::Checks`
     Doctor,
     /// A hook was run by an agent program. → `Reply::Hook`
@@ -380,11 +434,14 @@ impl Request {
             | Self::Join { .. }
             | Self::Send { .. }
             | Self::Log { .. }
+            | Self::Search { .. }
             | Self::Message { .. }
             | Self::Who { .. }
             | Self::Unread
             | Self::RoomList
             | Self::RoomShow { .. }
+            | Self::RoomExport { .. }
+            | Self::RoomRetention { .. }
             | Self::RoomBind { .. }
             | Self::RoomUnbind { .. }
             | Self::RoomAlias { .. }
@@ -400,7 +457,8 @@ impl Request {
             | Self::Identity
             | Self::Doctor
             | Self::SetSummary { .. }
-            | Self::SessionStatus { .. } => true,
+            | Self::SessionStatus { .. }
+            | Self::StoreCompact => true,
         }
     }
 

@@ -239,7 +239,8 @@ fn a_stream_yields_its_parts_in_order_and_its_last_word() {
         caller.say(&(answer.join("\n") + "\n"));
     });
     let mut heard = Vec::new();
-    let last = client(&node.home).stream(&follow(), &Cancel::default(), |Event::Message(message)| {
+    let last = client(&node.home).stream(&follow(), &Cancel::default(), |event| {
+        let Event::Message(message) = event else { panic!("{event:?}") };
         heard.push(message.text);
     });
     assert_eq!(last.unwrap(), Reply::Done);

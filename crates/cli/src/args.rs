@@ -80,6 +80,11 @@ pub enum Command {
     /// The tickets of a room: which there are, closing one.
     #[command(subcommand)]
     Ticket(Ticket),
+    /// Verifies the file of an export, without node, home or network; exit code 5 and the line when it is not sound.
+    VerifyExport {
+        /// The file; `-` reads stdin.
+        file: PathBuf,
+    },
     /// Shows or sets what you call yourself.
     Nick {
         /// The new nick.
@@ -97,6 +102,9 @@ pub enum Command {
     /// The background process of this identity.
     #[command(subcommand)]
     Node(Node),
+    /// What is stored: whether it is sound, how much it is, giving back space.
+    #[command(subcommand)]
+    Store(Store),
     /// Who you are, and a backup of it.
     #[command(subcommand)]
     Identity(Identity),
@@ -231,8 +239,14 @@ impl From<Priority> for parlor_api::Priority {
 #[derive(Debug, Args)]
 pub struct Log {
     /// One message, whole: its id or the beginning of it.
-    #[arg(conflicts_with_all = ["follow", "lines", "since"])]
+    #[arg(conflicts_with_all = ["follow", "lines", "since", "search"])]
     pub id: Option<String>,
+    /// Only what holds all these words, or parts of words; "quoted words" as they stand. Case and accents do not matter.
+    #[arg(long, value_name = "TEXT", conflicts_with = "follow")]
+    pub search: Option<String>,
+    /// Searches every room.
+    #[arg(long, requires = "search", conflicts_with = "room")]
+    pub all_rooms: bool,
     /// Goes on with what arrives.
     #[arg(short, long)]
     pub follow: bool,
@@ -275,6 +289,18 @@ impl From<Status> for parlor_api::SessionStatus {
             Status::Dnd => Self::Dnd,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Which room [default: the one this directory hears].
+    pub room: Option<String>,
+    /// The file to make, `-` for stdout [default: the room's name and the date, here].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Of each writer only from the first entry on that is not older: 2h, 2026-11-21, 2026-11-21T14:05:00Z.
+    #[arg(long, value_name = "WHEN", value_parser = crate::clock::since_ms)]
+    pub since: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -334,6 +360,17 @@ pub enum Room {
         /// Which room [default: the one this directory hears].
         room: Option<String>,
     },
+    /// For how long a room may be read on this node: what is older is neither shown nor searched nor in transcripts here.
+    Retention {
+        /// So many days, or `off`: for ever. Without it, says how it is.
+        #[arg(value_name = "DAYS|off", value_parser = retention_days)]
+        days: Option<u32>,
+        /// Which room [default: the one this directory hears].
+        #[arg(long)]
+        room: Option<String>,
+    },
+    /// Writes a room to a file that proves who wrote what: for people to keep, and for others to verify.
+    Export(Export),
     /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.
     Leave {
         /// Which room [default: the one this directory hears].
@@ -417,6 +454,16 @@ pub struct KeyFile {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Reads the whole store and verifies every entry again; exit code 7 when something is wrong. Changes nothing, needs no node.
+    Check,
+    /// Gives back the space of what is not kept any more. Everything waits while a large store is copied.
+    Compact,
+    /// How much there is of each room. Needs no node.
+    Stats,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Peer {
     /// Everybody this node knows.
     List,
@@ -445,6 +492,17 @@ fn duration(text: &str) -> Result<Duration, String> {
         Err("a ticket lasts 365 days at most: 365d".into())
     } else {
         Ok(duration)
+    }
+}
+
+/// Days; 0 stands for `off`.
+fn retention_days(text: &str) -> Result<u32, String> {
+    match text {
+        "off" => Ok(0),
+        _ => match text.strip_suffix('d').unwrap_or(text).parse() {
+            Ok(0) | Err(_) => Err("a number of days, 1 or more, or `off`".into()),
+            Ok(days) => Ok(days),
+        },
     }
 }
 
@@ -584,6 +642,10 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             "sned hello",
+            "log --search x -f",
+            "log mk7m2qda --search x",
+            "log --all-rooms",
+            "log --search x --all-rooms --room payments",
             "log m7k2qdab -f",
             "send x --priority urgent",
             "status busy",

@@ -13,6 +13,11 @@ pub fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
 
+/// The day it is here, for names of files.
+pub fn today() -> String {
+    Zoned::now().strftime("%Y-%m-%d").to_string()
+}
+
 /// What is wrong with this machine's clock, if that can be seen at all.
 pub fn complaint() -> Option<String> {
     complaint_at(Timestamp::now())

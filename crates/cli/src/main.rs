@@ -18,6 +18,7 @@ mod readers;
 mod readiness;
 mod render;
 mod service;
+mod telling;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

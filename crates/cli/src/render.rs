@@ -84,6 +84,11 @@ pub fn message(message: &Message) -> String {
     )
 }
 
+/// One message, with the room it was said in.
+pub fn message_of_room(said: &Message) -> String {
+    format!("{} {}", dim(&said.room_name), message(said))
+}
+
 /// One message, whole: who, when, where, then the text as it is.
 pub fn whole_message(message: &Message) -> Vec<String> {
     let seat = message.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();

@@ -3,6 +3,7 @@
 
 pub mod crypto;
 pub mod engine;
+pub mod export;
 pub mod identity;
 pub mod keys;
 pub mod persist;

@@ -18,6 +18,7 @@ wait for an answer.
 acknowledgements, they cost everybody's context; no secrets. `priority` normal is heard at the next prompt, now is \
 marked urgent, low is only counted.
 - list_peers: who is in the room, which sessions they run and what these do.
+- search: what was said earlier.
 - set_summary: one line on what this session does, when that changes.
 
 `room` is needed only to name another room than this directory's.
@@ -34,7 +35,7 @@ mod tests {
     #[test]
     fn they_are_short_and_name_every_tool() {
         assert!(INSTRUCTIONS.chars().count() < 2_000, "{}", INSTRUCTIONS.chars().count());
-        for tool in ["send_message", "check_messages", "list_peers", "set_summary"] {
+        for tool in ["send_message", "check_messages", "list_peers", "search", "set_summary"] {
             assert!(INSTRUCTIONS.contains(tool), "{tool}");
         }
     }

@@ -29,6 +29,7 @@ impl Server {
         Self::send_message_tool()
             + Self::check_messages_tool()
             + Self::list_peers_tool()
+            + Self::search_tool()
             + Self::set_summary_tool()
     }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Input {
     Query(Query, oneshot::Sender<Result<Loaded, ApiError>>),
     /// Tell what arrives.
     Follow(Follower),
+    /// Give back space.
+    Compact(oneshot::Sender<Result<(), ApiError>>),
     /// Write, read and forget a record.
     TryStore(oneshot::Sender<Result<(), ApiError>>),
     /// Finish what was asked before this, and end.
@@ -107,6 +109,16 @@ impl Driver {
         self.ask(Input::TryStore).await?
     }
 
+    /// Asks the store.
+    pub(crate) async fn query(&self, query: Query) -> Result<Loaded, ApiError> {
+        self.ask(|answer| Input::Query(query, answer)).await?
+    }
+
+    /// Has the store give back space, and answers when that is done; everything else waits.
+    pub(crate) async fn compact(&self) -> Result<(), ApiError> {
+        self.ask(Input::Compact).await?
+    }
+
     /// Ends the driver after everything asked before.
     pub(crate) async fn end(&self) {
         _ = self.inputs.send(Input::End).await;
@@ -121,14 +133,15 @@ impl Driver {
     pub(crate) async fn arrived_after(&self, room: RoomId, after: u64) -> Result<Option<Page>, ApiError> {
         let query =
             Query::Arrivals { room, after, limit: PAGE_ROWS, except_origin: None, without_history: false };
-        let Loaded::Rows(rows) = self.ask(|answer| Input::Query(query, answer)).await?? else {
+        let Loaded::Rows(rows) = self.query(query).await? else {
             return Err(errors::internal("the store answered something else than was asked"));
         };
-        let Some(upto) = rows.iter().filter_map(|row| row.arrival).max() else { return Ok(None) };
+        // They come by arrival.
+        let Some((last, Some(upto))) = rows.last().map(|row| (row.id, row.arrival)) else { return Ok(None) };
         let ids: Vec<EntryId> = rows.iter().map(|row| row.id).collect();
         let mut messages = self.messages(room, &ids).await?;
         messages.sort_by_key(|message| message.arrival);
-        Ok(Some(Page { messages, upto }))
+        Ok(Some(Page { messages, upto, last }))
     }
 
     /// A page of messages by their ids, in that order; what does not count any more is left out.
@@ -152,4 +165,6 @@ impl Driver {
 pub(crate) struct Page {
     pub messages: Vec<MessageView>,
     pub upto: u64,
+    /// The entry with that number.
+    pub last: EntryId,
 }

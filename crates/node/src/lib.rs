@@ -8,6 +8,7 @@ mod clock;
 pub mod config;
 mod driver;
 mod errors;
+mod feed;
 mod home_dir;
 mod identity_backup;
 mod identity_file;
@@ -19,13 +20,17 @@ mod presence;
 mod process;
 mod requests;
 mod restart;
+mod retention;
 mod rotate;
 mod run;
+mod search;
 mod serve;
 mod sessions;
 mod socket_file;
 mod start;
+mod store_care;
 mod transcript;
+mod verify_export;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -38,7 +43,10 @@ pub use home_dir::HomeDirError;
 pub use identity_backup::{Backup, BackupError, Restore, Restored};
 pub use identity_file::IdentityError;
 pub use lock::LockError;
+pub use parlor_store::StoreError;
 pub use start::StartError;
+pub use store_care::{Problem, RoomStats, StoreReport, StoreStats, store_check, store_stats};
+pub use verify_export::{ExportError, ExportReport, ExportSpeaker, verify_export};
 
 /// What is written to [`RunOptions::ready`] once the node serves.
 pub const READY_LINE: &str = "ready\n";

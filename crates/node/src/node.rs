@@ -16,6 +16,8 @@ use crate::clock::{self, Clock};
 use crate::driver::Driver;
 use crate::life::Life;
 use crate::requests::place;
+use crate::retention::Retention;
+use crate::search::SearchIndex;
 use crate::sessions::{Session, Sessions, Sighting};
 
 /// This word for a room silences.
@@ -31,6 +33,8 @@ pub(crate) struct Node {
     pub driver: Driver,
     pub carrier: Arc<Both>,
     pub life: Life,
+    pub index: Arc<SearchIndex>,
+    pub retention: Arc<Retention>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     /// Agents' open connections.
@@ -51,6 +55,8 @@ pub(crate) struct NodeParts {
     pub driver: Driver,
     pub carrier: Arc<Both>,
     pub relays_told: Option<String>,
+    pub index: Arc<SearchIndex>,
+    pub retention: Arc<Retention>,
     pub sessions: Sessions,
     pub bindings: Bindings,
 }
@@ -70,6 +76,8 @@ impl Node {
             driver: parts.driver,
             carrier: parts.carrier,
             life: Life::new(),
+            index: parts.index,
+            retention: parts.retention,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),

@@ -4,6 +4,7 @@
 mod convert;
 mod direct;
 mod doctor;
+mod export;
 mod here;
 mod hook;
 mod log;
@@ -11,8 +12,11 @@ mod members;
 mod peers;
 pub(crate) mod place;
 pub(crate) mod relays;
+mod retention;
 mod rooms;
+mod search;
 mod status;
+mod store;
 mod talk;
 mod tickets;
 
@@ -88,6 +92,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomRename { room, name } => rooms::rename(asked, room, name).await,
         Request::RoomRekey { room } => rooms::rekey(asked, room).await,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
+        Request::RoomRetention { room, days } => retention::retention(asked, room, days).await,
+        Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
         Request::Send { room, to, text, request_id, priority, wait_ms } => {
             talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
         }
@@ -99,6 +105,10 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         }
         Request::Relays => relays::relays(asked).await,
         Request::RelaysTold => relays::relays_told(asked).await,
+        Request::Search { text, room, within, limit, since_ms, brief_chars } => {
+            search::search(asked, search::Wanted { text, room, within, limit, since_ms, brief_chars }).await
+        }
+        Request::StoreCompact => store::compact(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
         Request::Hook { program, stdin, env, parent_pid: _ } => {
             hook::hook(asked, hook::Call { program, stdin, env }).await

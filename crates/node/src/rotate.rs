@@ -25,6 +25,11 @@ pub(crate) fn shift(path: &Path, keep: u32) -> io::Result<()> {
     std::fs::rename(path, numbered(path, 1))
 }
 
+/// What `path` was moved aside to.
+pub(crate) fn all_aside(path: &Path, keep: u32) -> Vec<PathBuf> {
+    (1..=keep).map(|number| numbered(path, number)).collect()
+}
+
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(format!(".{number}"));

@@ -20,16 +20,20 @@ use crate::carriers::{Both, BothOptions, CarrierEvent};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Driver, Origin, Worker, WorkerParts};
+use crate::feed;
 use crate::home_dir;
 use crate::identity_file;
 use crate::life::Ending;
 use crate::lock::HomeLock;
 use crate::node::{Node, NodeParts};
 use crate::requests::relays;
+use crate::retention::Retention;
+use crate::search::{IndexWriter, SearchIndex};
 use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
 use crate::start::StartError;
-use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file, transcript};
+use crate::transcript::TranscriptWriter;
+use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file};
 
 /// Frames that may wait for the driver: each at most a mebibyte.
 const CARRIED_LEN: usize = 32;
@@ -87,6 +91,7 @@ struct Running {
     carrier: Arc<Both>,
     driving: JoinHandle<()>,
     transcribing: JoinHandle<()>,
+    indexing: JoinHandle<()>,
     signals: Vec<Signal>,
     socket: SocketFile,
 }
@@ -107,6 +112,7 @@ impl Running {
         let snapshot = store.load()?;
         let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
         let known_port = kept_port(&snapshot);
+        let retention = Arc::new(Retention::restore(&snapshot));
         let origin = Origin { secret: identity.secret, default_nick: nick(config) };
         let relays_told = relays::told(&snapshot);
         let engine = origin.restore(clock.now(), snapshot, store.as_mut())?;
@@ -131,8 +137,11 @@ impl Running {
         }
 
         let (driver, inputs) = Driver::new();
-        let (feed, writer) = transcript::pair();
-        let parts = WorkerParts { engine, store, origin, carrier: carrier.clone(), transcripts: feed, clock };
+        let (to_transcripts, transcripts) = feed::pair();
+        let (to_index, indexing) = feed::pair();
+        let index = Arc::new(SearchIndex::at(home.index()));
+        let derived = vec![to_transcripts, to_index];
+        let parts = WorkerParts { engine, store, origin, carrier: carrier.clone(), derived, clock };
         let worker = Worker::new(parts, &driver, inputs, carried);
         let node = Arc::new(Node::new(NodeParts {
             home,
@@ -142,17 +151,20 @@ impl Running {
             driver: driver.clone(),
             carrier: carrier.clone(),
             relays_told,
+            index,
+            retention,
             sessions,
             bindings,
         }));
         let (listener, socket, signals) = runtime.block_on(async { listen(&node) })?;
         let driving = spawn_driver(worker, &node, runtime)?;
-        let transcribing = spawn_transcripts(writer, &node, runtime)?;
+        let transcribing = spawn_transcripts(TranscriptWriter(transcripts), &node, runtime)?;
+        let indexing = spawn_index(IndexWriter(indexing), &node, runtime)?;
         runtime.spawn(serve::serve(node.clone(), listener));
         runtime.spawn(presence::watch(node.clone()));
         runtime.spawn(socket_file::watch(node.clone(), socket.clone()));
         tracing::info!("node {version} serves {}", node.home.dir().display());
-        Ok(Self { node, carrier, driving, transcribing, signals, socket })
+        Ok(Self { node, carrier, driving, transcribing, indexing, signals, socket })
     }
 
     /// Waits for the end and brings it about. When it returns, nothing is left to lose.
@@ -173,6 +185,7 @@ impl Running {
             tracing::error!("the driver broke");
         }
         drop(self.transcribing.join());
+        drop(self.indexing.join());
         // Under the lock: whoever starts next makes its own.
         self.socket.remove();
         runtime.block_on(async {
@@ -221,13 +234,25 @@ fn spawn_driver(worker: Worker, node: &Arc<Node>, runtime: &Runtime) -> Result<J
 }
 
 fn spawn_transcripts(
-    writer: transcript::TranscriptWriter,
+    writer: TranscriptWriter,
     node: &Arc<Node>,
     runtime: &Runtime,
 ) -> Result<JoinHandle<()>, StartError> {
     let (rooms, driver, handle) = (node.home.rooms(), node.driver.clone(), runtime.handle().clone());
-    let run = move || writer.run(rooms, &driver, &handle);
+    let retention = node.retention.clone();
+    let run = move || writer.run(rooms, &retention, &driver, &handle);
     std::thread::Builder::new().name("parlor-text".into()).spawn(run).map_err(StartError::System)
+}
+
+fn spawn_index(
+    writer: IndexWriter,
+    node: &Arc<Node>,
+    runtime: &Runtime,
+) -> Result<JoinHandle<()>, StartError> {
+    let (index, driver, handle) = (node.index.clone(), node.driver.clone(), runtime.handle().clone());
+    let retention = node.retention.clone();
+    let run = move || writer.run(&index, &retention, &driver, &handle);
+    std::thread::Builder::new().name("parlor-index".into()).spawn(run).map_err(StartError::System)
 }
 
 fn nick(config: &Config) -> String {

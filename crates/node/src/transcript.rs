@@ -5,9 +5,6 @@ mod room_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use parlor_core::engine::api::{MessageView, RoomStanding};
@@ -15,75 +12,51 @@ use parlor_wire::RoomId;
 use tokio::runtime::Handle;
 
 use crate::driver::Driver;
+use crate::feed::{Fed, Next};
+use crate::retention::{Expiry, Retention};
 use crate::socket_file::FileId;
 use room_file::RoomFile;
 
-/// Batches that may wait to be written; what does not fit is read from the log.
-const QUEUE_LEN: usize = 16;
 /// How long the place reached may be unwritten: after a kill so much is written again, over itself.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
 
-/// The driver's end.
-pub(crate) struct TranscriptFeed {
-    queue: SyncSender<Vec<MessageView>>,
-    behind: Arc<AtomicBool>,
-}
+/// How soon a room that is to be read for another time is written anew.
+const LOOK_AFTER: Duration = Duration::from_secs(5);
 
-/// The writer's end.
-pub(crate) struct TranscriptWriter {
-    queue: Receiver<Vec<MessageView>>,
-    behind: Arc<AtomicBool>,
-}
-
-pub(crate) fn pair() -> (TranscriptFeed, TranscriptWriter) {
-    let (queue, batches) = sync_channel(QUEUE_LEN);
-    let behind = Arc::new(AtomicBool::new(true));
-    (TranscriptFeed { queue, behind: behind.clone() }, TranscriptWriter { queue: batches, behind })
-}
-
-impl TranscriptFeed {
-    /// Passes on what arrived, if there is room; whatever was not is found in the log.
-    pub(crate) fn tell(&self, messages: &[MessageView]) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(messages.to_vec()) {
-            self.behind.store(true, Ordering::Release);
-            // Drained between the two, the writer would not look.
-            _ = self.queue.try_send(Vec::new());
-        }
-    }
-}
+/// Writes the transcripts.
+pub(crate) struct TranscriptWriter(pub(crate) Fed);
 
 impl TranscriptWriter {
     /// Writes until the driver has ended. `rooms` is the directory they lie in.
-    pub(crate) fn run(self, rooms: PathBuf, driver: &Driver, runtime: &Handle) {
+    pub(crate) fn run(self, rooms: PathBuf, retention: &Retention, driver: &Driver, runtime: &Handle) {
         let mut transcripts = Transcripts {
             home: home_of(&rooms),
             dir: rooms,
             files: BTreeMap::new(),
             failed: BTreeSet::new(),
+            retention,
             driver,
             runtime,
         };
+        let mut expiry = Expiry::new();
         let mut is_dirty = false;
         loop {
-            if self.behind.swap(false, Ordering::AcqRel) {
-                transcripts.catch_up_all();
-                is_dirty = true;
-            }
-            let batch = if is_dirty {
-                self.queue.recv_timeout(SAVE_AFTER)
-            } else {
-                self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            };
-            match batch {
-                Ok(messages) => {
+            let next = self.0.next(Some(if is_dirty { SAVE_AFTER } else { LOOK_AFTER }));
+            expiry.due(retention).into_iter().for_each(|room| transcripts.anew(room));
+            match next {
+                Next::CatchUp => {
+                    transcripts.catch_up_all();
+                    is_dirty = true;
+                }
+                Next::Arrived(messages) => {
                     transcripts.write(&messages);
                     is_dirty = true;
                 }
-                Err(RecvTimeoutError::Timeout) => {
+                Next::Quiet => {
                     transcripts.save();
                     is_dirty = false;
                 }
-                Err(RecvTimeoutError::Disconnected) => {
+                Next::End => {
                     transcripts.save();
                     return;
                 }
@@ -101,6 +74,7 @@ struct Transcripts<'a> {
     files: BTreeMap<RoomId, RoomFile>,
     /// Rooms whose transcript could not be written last time. It is tried again with the next message.
     failed: BTreeSet<RoomId>,
+    retention: &'a Retention,
     driver: &'a Driver,
     runtime: &'a Handle,
     /// The home they lie in, by what it is and not by its name alone: another may have its place by now.
@@ -121,10 +95,20 @@ impl Transcripts<'_> {
     fn catch_up(&mut self, room: RoomId) {
         while let Some(after) = self.file(room).map(|file| file.upto()) {
             match self.runtime.block_on(self.driver.arrived_after(room, after)) {
-                Ok(Some(page)) => self.with_file(room, |file| file.append(&page.messages, page.upto)),
+                Ok(Some(page)) => {
+                    let floor_ms = self.retention.floor_ms(&room);
+                    self.with_file(room, |file| file.append(&page.messages, page.upto, floor_ms));
+                }
                 Ok(None) | Err(_) => return,
             }
         }
+    }
+
+    /// A room is read for another time than it was, or a day has passed: what it said is written anew, as far as it is read.
+    fn anew(&mut self, room: RoomId) {
+        self.with_file(room, RoomFile::begin_again);
+        self.files.remove(&room);
+        self.catch_up(room);
     }
 
     fn write(&mut self, messages: &[MessageView]) {
@@ -134,7 +118,8 @@ impl Transcripts<'_> {
             if first.arrival > upto + 1 {
                 self.catch_up(first.room);
             }
-            self.with_file(first.room, |file| file.append(run, last.arrival));
+            let floor_ms = self.retention.floor_ms(&first.room);
+            self.with_file(first.room, |file| file.append(run, last.arrival, floor_ms));
         }
     }
 

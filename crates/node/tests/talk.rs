@@ -149,7 +149,7 @@ fn a_follower_is_told_what_was_and_what_comes_each_once_in_order_until_it_cancel
     let request = Request::Log { room: Some(room), limit: Some(2), since_ms: None, follow: true };
     let following = std::thread::spawn(move || {
         follower.stream(&request, &stop, |event| {
-            let Event::Message(message) = event;
+            let Event::Message(message) = event else { panic!("{event:?}") };
             tell.send(message.text).unwrap();
         })
     });

@@ -3,6 +3,7 @@
 
 mod check;
 mod error;
+pub mod index;
 mod memory;
 mod sqlite;
 
@@ -10,7 +11,7 @@ use parlor_core::persist::{Loaded, Op, Query, Snapshot};
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use sqlite::{OpenMode, SqliteStore};
+pub use sqlite::{FileCounts, OpenMode, RoomCounts, SqliteStore, StoreReader};
 
 /// Something that remembers. It has one user, who groups what is to be written into commits.
 ///
@@ -32,6 +33,9 @@ pub trait Store: Send {
 
     /// For idle moments: moves what was written lately to its final place and gives memory back.
     fn checkpoint(&mut self) -> Result<(), StoreError>;
+
+    /// Gives back the space of what is not kept any more, where that is worth it. Changes nothing that is kept.
+    fn compact(&mut self) -> Result<(), StoreError>;
 
     /// Makes the store usable after a failed write. Nothing of what failed is there, everything before it is.
     fn reopen(&mut self) -> Result<(), StoreError>;

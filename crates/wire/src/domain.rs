@@ -14,6 +14,11 @@ pub const LINK_PROOF: &[u8] = b"parlor/1 link proof by ticket;";
 /// Signature of an identity over a signal.
 pub const SIGNAL_SIGNATURE: &[u8] = b"parlor/1 signal signature;";
 
+/// Signature of an identity over the head of an export it makes.
+pub const EXPORT_HEAD: &[u8] = b"parlor/1 head of an export;";
+/// Signature of an identity over all of an export it makes.
+pub const EXPORT_END: &[u8] = b"parlor/1 end of an export;";
+
 /// BLAKE3 key-derivation context naming control entries.
 pub const CONTROL_ID: &str = "parlor/1 control entry id;";
 /// BLAKE3 key-derivation context naming data entries.
@@ -34,6 +39,8 @@ pub const HEDGE: &str = "parlor/1 hedged randomness;";
 pub const SAFETY_NUMBER: &str = "parlor/1 safety number of two identities;";
 /// BLAKE3 key-derivation context of the tag that says whom a call is for.
 pub const CALLED: &str = "parlor/1 who is called;";
+/// BLAKE3 key-derivation context of the hash over an export.
+pub const EXPORT_HASH: &str = "parlor/1 bytes of an export;";
 /// BLAKE3 key-derivation context naming the room of two identities.
 pub const DIRECT_ROOM: &str = "parlor/1 direct room id;";
 
@@ -62,6 +69,8 @@ pub const ALL: &[&[u8]] = &[
     CARD_SIGNATURE,
     LINK_PROOF,
     SIGNAL_SIGNATURE,
+    EXPORT_HEAD,
+    EXPORT_END,
     CONTROL_ID.as_bytes(),
     DATA_ID.as_bytes(),
     CARD_ID.as_bytes(),
@@ -72,6 +81,7 @@ pub const ALL: &[&[u8]] = &[
     HEDGE.as_bytes(),
     SAFETY_NUMBER.as_bytes(),
     CALLED.as_bytes(),
+    EXPORT_HASH.as_bytes(),
     DIRECT_ROOM.as_bytes(),
     ENTRY_KEY,
     ENTRY_AAD,

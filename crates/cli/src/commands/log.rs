@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parlor_api::{Cancel, Event, Message, Reply, Request};
 
-use super::Context;
+use super::{Context, search};
 use crate::args::Log;
 use crate::errors::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -21,9 +21,10 @@ const DEFAULT_LINES: u64 = 50;
 const USUAL_COLUMNS: usize = 80;
 
 pub fn run(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
-    match log.id {
-        Some(id) => one(context, log.room, id),
-        None => many(context, log, interrupt),
+    match (log.id.clone(), &log.search) {
+        (Some(id), _) => one(context, log.room, id),
+        (None, Some(_)) => search::run(context, log, interrupt),
+        (None, None) => many(context, log, interrupt),
     }
 }
 
@@ -111,7 +112,8 @@ fn stream(
 ) -> Outcome {
     let mut lost = None;
     let mut shown = false;
-    let end = Reach::new(&context.home)?.stream(request, cancel, |Event::Message(message)| {
+    let end = Reach::new(&context.home)?.stream(request, cancel, |event| {
+        let Event::Message(message) = event else { return };
         shown = true;
         if lost.is_none()
             && let Err(failure) = form.lines(&message).and_then(|lines| write(&lines))

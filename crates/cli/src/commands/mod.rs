@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod here;
 mod identity;
 mod install;
@@ -18,10 +19,12 @@ mod pages;
 mod peer;
 mod relays;
 mod room;
+mod search;
 mod send;
 mod service;
 mod start;
 mod status;
+mod store;
 mod ticket;
 mod unread;
 mod who;
@@ -32,7 +35,7 @@ use std::path::PathBuf;
 use parlor_api::paths::Home;
 use parlor_api::{ErrorKind, Reply, Request};
 
-use crate::args::{Binding, Cli, Command, Node};
+use crate::args::{Binding, Cli, Command, Node, Room};
 use crate::clock;
 use crate::errors::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -64,6 +67,9 @@ impl Context<'_> {
 
 /// Runs a command to its end.
 pub fn run(cli: Cli, out: &Output) -> Outcome {
+    if let Some(Command::VerifyExport { file }) = &cli.command {
+        return export::verify(out, file);
+    }
     let context = Context { home: Home::find(cli.global.home.as_deref())?, out };
     match cli.command {
         // These end by their own rules when they are interrupted.
@@ -135,6 +141,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),
         Some(Command::Unread) => unread::run(context),
+        Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),
         Some(Command::Room(room)) => room::run(context, room),
         Some(Command::Member(member)) => member::run(context, member),
         Some(Command::Ticket(ticket)) => ticket::run(context, ticket),
@@ -148,10 +155,11 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Service(command)) => service::run(context, command),
         Some(Command::Completions { shell }) => pages::completions(context, shell),
         Some(Command::Man { command, dir }) => pages::man(context, &command, dir),
+        Some(Command::Store(command)) => store::run(context, command),
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
-        // Both were run before anything else.
-        Some(Command::Hook { .. } | Command::Mcp) => Ok(()),
+        // They were run before anything else.
+        Some(Command::Hook { .. } | Command::Mcp | Command::VerifyExport { .. }) => Ok(()),
     }
 }
 

@@ -18,6 +18,9 @@ pub fn run(context: &Context, command: Room) -> Outcome {
         Room::Unbind { room, dir } => unbind(context, room, dir),
         Room::Rename { name, room } => rename(context, &Request::RoomRename { room, name }),
         Room::Rekey { room } => rekey(context, room),
+        Room::Retention { days, room } => retention(context, room, days),
+        // It is run with what can interrupt it.
+        Room::Export(_) => Ok(()),
         Room::Leave { room, abandon } => leave(context, room, abandon),
     }
 }
@@ -66,6 +69,26 @@ fn rename(context: &Context, request: &Request) -> Outcome {
     context
         .out
         .talk("Everybody in it sees that name, but for who calls it something else: `parlor room alias`.");
+    Ok(())
+}
+
+fn retention(context: &Context, room: Option<String>, days: Option<u32>) -> Outcome {
+    let Reply::Retained(kept) = context.ask(&Request::RoomRetention { room, days })? else {
+        return Err(Failure::unexpected_reply());
+    };
+    let words = match kept.days {
+        None => format!("{} is read here for ever", kept.room_name),
+        Some(days) => {
+            format!("{} is read here for {}", kept.room_name, render::count(days.into(), "day", "days"))
+        }
+    };
+    context.out.answer(&kept, || vec![words])?;
+    if days.is_some() && kept.days.is_some() {
+        context.out.talk(
+            "What is older is not shown, searched or exported here, nor in transcripts; what is unread is given once all \
+             the same. Sealed, it stays in the store: others are served it, and `off` shows it again.",
+        );
+    }
     Ok(())
 }
 

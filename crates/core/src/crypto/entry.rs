@@ -20,7 +20,8 @@ pub struct EntryContext<'a> {
 }
 
 impl EntryContext<'_> {
-    fn entry_key(&self) -> zeroize::Zeroizing<[u8; 32]> {
+    /// The key of this one entry: it opens nothing else, and the room key does not follow from it.
+    pub fn entry_key(&self) -> zeroize::Zeroizing<[u8; 32]> {
         let header = self.header;
         hkdf(
             self.key,
@@ -65,7 +66,12 @@ pub fn open_body(context: &EntryContext<'_>, room: &RoomId, sealed: &[u8]) -> Re
     if key_id(room, context.key) != context.header.key {
         return Err(NotOpened);
     }
-    let padded = aead::open(&context.entry_key(), &context.header.associated_data(), sealed)?;
+    open_with_entry_key(&context.entry_key(), context.header, sealed)
+}
+
+/// Opens a body with the entry's own key. That the key comes from the room key the header names cannot be seen from it.
+pub fn open_with_entry_key(key: &[u8; 32], header: &DataHeader, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
+    let padded = aead::open(key, &header.associated_data(), sealed)?;
     let (len, rest) = padded.split_first_chunk::<4>().ok_or(NotOpened)?;
     let len = u32::from_be_bytes(*len) as usize;
     let (plaintext, padding) = rest.split_at_checked(len).ok_or(NotOpened)?;

@@ -9,7 +9,7 @@ mod seal;
 mod signal;
 mod ticket;
 
-pub use entry::{EntryContext, open_body, seal_body, sealed_len};
+pub use entry::{EntryContext, open_body, open_with_entry_key, seal_body, sealed_len};
 pub use hedge::Hedge;
 pub(crate) use seal::sealing_pair;
 pub use seal::{SealContext, open_key, open_wrap, seal_key, wrap_key};

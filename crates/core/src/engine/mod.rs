@@ -11,6 +11,7 @@ mod control;
 mod cuts;
 mod delivery;
 mod direct;
+mod exporting;
 mod ingest;
 mod link;
 pub mod pause;

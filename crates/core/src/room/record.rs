@@ -124,6 +124,11 @@ pub const EARLIER_MS: u64 = 24 * MARK_MS;
 const MAX_MARKS: usize = 28;
 
 impl LocalRecord {
+    /// From what is stored.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        minicbor::decode(bytes).ok()
+    }
+
     /// Remembers that so many messages had arrived by now, once an hour. True when it did.
     pub fn mark_day(&mut self, arrivals: u64, now: TimeMs) -> bool {
         let due = self.days.last().is_none_or(|(_, at)| now.abs_diff(*at) >= MARK_MS);

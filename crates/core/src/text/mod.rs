@@ -10,6 +10,7 @@ mod line;
 pub mod names;
 mod resolve;
 pub mod safety;
+pub mod seek;
 pub mod time;
 
 pub use clean::{CleanText, Mode, clean};

@@ -3,6 +3,7 @@
 
 mod check_messages;
 mod list_peers;
+mod search;
 mod send_message;
 mod set_summary;
 
@@ -54,10 +55,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tools_are_four_small_and_closed() {
+    fn the_tools_are_five_small_and_closed() {
         let tools = Server::tools().list_all();
         let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-        assert_eq!(names, ["check_messages", "list_peers", "send_message", "set_summary"]);
+        assert_eq!(names, ["check_messages", "list_peers", "search", "send_message", "set_summary"]);
         for tool in &tools {
             let whole = serde_json::to_string(tool).unwrap();
             assert!(whole.len() < 900, "{} bytes: {whole}", whole.len());

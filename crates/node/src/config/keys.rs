@@ -71,7 +71,7 @@ pub const KEYS: &[Key] = &[
         name: "relay",
         takes: Takes::Relay,
         otherwise: Otherwise::Value("default"),
-        says: "Through what peers are reached to whom no direct way leads: `default`, what this version comes with; `off`, \
+        says: "Through what peers are reached to whom no direct way leads: `default`, those of the makers of iroh (n0); `off`, \
                nothing; or the URLs of relays of your own, at most eight, with spaces between them.",
         example: "https://relay.example.org",
     },

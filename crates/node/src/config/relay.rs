@@ -10,7 +10,7 @@ const MAX_RELAYS: usize = 8;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum RelaySetting {
-    /// What this version comes with.
+    /// Those of the makers of iroh.
     #[default]
     Default,
     /// Nothing.

@@ -18,7 +18,7 @@ use super::{Answer, Driver, Follower, Input, ViewJob};
 use crate::carriers::{Both, CarrierEvent};
 use crate::clock::Clock;
 use crate::errors;
-use crate::transcript::TranscriptFeed;
+use crate::feed::Feed;
 
 /// Events taken into one commit.
 const BATCH_EVENTS: usize = 4096;
@@ -38,7 +38,8 @@ pub(crate) struct WorkerParts {
     pub store: Box<dyn Store>,
     pub origin: Origin,
     pub carrier: Arc<Both>,
-    pub transcripts: TranscriptFeed,
+    /// What is derived from the log.
+    pub derived: Vec<Feed>,
     pub clock: Clock,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct Worker {
     keeper: Keeper,
     origin: Origin,
     carrier: Arc<Both>,
-    transcripts: TranscriptFeed,
+    derived: Vec<Feed>,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     carried: mpsc::Receiver<CarrierEvent>,
@@ -82,6 +83,7 @@ enum Look {
     Engine(ViewJob),
     Store(Query, oneshot::Sender<Result<Loaded, ApiError>>),
     Trial(oneshot::Sender<Result<(), ApiError>>),
+    Compact(oneshot::Sender<Result<(), ApiError>>),
 }
 
 impl Look {
@@ -89,7 +91,7 @@ impl Look {
         match self {
             Self::Engine(look) => look(Err(error.clone())),
             Self::Store(_, answer) => _ = answer.send(Err(error.clone())),
-            Self::Trial(answer) => _ = answer.send(Err(error.clone())),
+            Self::Trial(answer) | Self::Compact(answer) => _ = answer.send(Err(error.clone())),
         }
     }
 }
@@ -113,7 +115,7 @@ impl Worker {
             keeper: Keeper::new(parts.store),
             origin: parts.origin,
             carrier: parts.carrier,
-            transcripts: parts.transcripts,
+            derived: parts.derived,
             clock: parts.clock,
             inputs,
             carried,
@@ -264,6 +266,7 @@ impl Worker {
             Input::Command(command, answer) => self.take_command(*command, answer, turn),
             Input::View(look) => turn.looks.push(Look::Engine(look)),
             Input::Query(query, answer) => turn.looks.push(Look::Store(query, answer)),
+            Input::Compact(answer) => turn.looks.push(Look::Compact(answer)),
             Input::TryStore(answer) => turn.looks.push(Look::Trial(answer)),
             Input::Follow(follower) => self.followers.push(follower),
             Input::End => self.ends = true,
@@ -362,7 +365,8 @@ impl Worker {
                 }
                 Effect::Arrived(messages) => {
                     self.followers.retain(|follower| messages.iter().all(|message| follower.tell(message)));
-                    self.transcripts.tell(&messages);
+                    let messages = messages.into();
+                    self.derived.iter().for_each(|feed| feed.tell(&messages));
                 }
                 Effect::LinksChanged => self.links_changed = true,
                 Effect::Note(text) => tracing::info!("{text}"),
@@ -377,6 +381,10 @@ impl Worker {
         match look {
             Look::Engine(look) => look(self.engine.as_ref().ok_or_else(unreadable)),
             Look::Store(query, answer) => _ = answer.send(self.load(&query).ok_or_else(unreadable)),
+            Look::Compact(answer) => {
+                let done = self.keeper.store().compact();
+                _ = answer.send(done.map_err(|error| errors::of_store(&error)));
+            }
             Look::Trial(answer) => {
                 let tried = self.try_store();
                 _ = answer.send(tried);

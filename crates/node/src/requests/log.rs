@@ -45,9 +45,11 @@ pub(super) async fn log(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiE
     let following = if wanted.follow { Some(node.driver.follow(room).await?) } else { None };
     reader.upto = node.driver.view(move |engine| engine.room(&room).map_or(0, |room| room.arrivals)).await?;
     let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let floor_ms = node.retention.floor_ms(&room);
+    let since_ms = wanted.since_ms.unwrap_or(0);
     let command = Command::Log {
         room,
-        since_ms: wanted.since_ms.unwrap_or(0),
+        since_ms: since_ms.max(floor_ms),
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     };
     // One who asks for many logs and reads none waits for himself alone; what he no longer wants is not read.
@@ -58,7 +60,9 @@ pub(super) async fn log(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiE
     let Outcome::Listed(ids) = node.driver.command(command).await? else {
         return Err(errors::internal("no messages came"));
     };
-    reader.shows_all_unread = reader.unread().await? <= ids.len() as u64;
+    // What is not read here any more cannot be shown to a person, and does not stay unread to one for ever.
+    let shows_all_read_here = floor_ms > 0 && since_ms <= floor_ms && (ids.len() as u64) < limit;
+    reader.shows_all_unread = shows_all_read_here || reader.unread().await? <= ids.len() as u64;
     for page in ids.chunks(PAGE_ROWS as usize) {
         for message in node.driver.messages(room, page).await? {
             if message.arrival > reader.upto {
@@ -97,6 +101,9 @@ impl Reader<'_> {
     async fn show(&self, message: MessageView) -> bool {
         let is_of_others = !message.own || message.author == Author::Program;
         let unread = is_of_others && self.read_upto.is_some_and(|upto| message.arrival > upto);
+        if message.sort_ms < self.asked.node.retention.floor_ms(&self.room) {
+            return true;
+        }
         let event =
             Event::Message(parlor_api::Message { unread, ..convert::message(message, &self.room_name) });
         tokio::select! {

@@ -107,6 +107,11 @@ pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -
                 .candidates(ids));
         }
         if let Some(message) = found.pop() {
+            if message.sort_ms < node.retention.floor_ms(&message.room) {
+                let message = "that message is older than its room is read on this node";
+                return Err(ApiError::new(ErrorKind::NotFound, message)
+                    .hint("`parlor room retention` says for how long it is, and changes that"));
+            }
             let name = room_name(node, message.room).await?;
             return Ok(Reply::Message(convert::message(message, &name)));
         }

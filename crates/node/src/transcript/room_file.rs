@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use parlor_core::engine::api::{Author, MessageView};
 use parlor_core::text::clean::CleanText;
 use parlor_core::text::time;
-use parlor_wire::RoomId;
+use parlor_wire::{RoomId, TimeMs};
 
 use crate::rotate;
 
@@ -71,10 +71,11 @@ impl RoomFile {
         self.now.upto
     }
 
-    /// Adds messages, by arrival, leaving out those it has; it then reaches to `upto`.
-    pub(super) fn append(&mut self, messages: &[MessageView], upto: u64) -> io::Result<()> {
+    /// Adds messages, by arrival, leaving out those it has and those sorted before `floor_ms`; it then reaches to `upto`.
+    pub(super) fn append(&mut self, messages: &[MessageView], upto: u64, floor_ms: TimeMs) -> io::Result<()> {
         let mut text = String::new();
-        for message in messages.iter().filter(|message| message.arrival > self.now.upto) {
+        let is_new = |message: &&MessageView| message.arrival > self.now.upto && message.sort_ms >= floor_ms;
+        for message in messages.iter().filter(is_new) {
             push_message(&mut text, message);
         }
         if self.file.metadata()?.nlink() == 0 {
@@ -84,6 +85,19 @@ impl RoomFile {
         self.file.write_all(text.as_bytes())?;
         self.now = Reached { upto: upto.max(self.now.upto), len: self.now.len + text.len() as u64 };
         if self.now.len > self.limit { self.rotate() } else { Ok(()) }
+    }
+
+    /// Removes all of it; opened again, it is written anew.
+    pub(super) fn begin_again(&mut self) -> io::Result<()> {
+        // First how far it reaches: killed in between, it is begun again all the same.
+        let gone = |path: &Path| match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        gone(&self.dir.join(REACHED))?;
+        let path = self.dir.join(TRANSCRIPT);
+        gone(&path)?;
+        rotate::all_aside(&path, KEPT).iter().try_for_each(|aside| gone(aside))
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -193,7 +207,7 @@ mod tests {
     fn messages_stand_one_to_a_line_dated_and_indented_for_their_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = open(dir.path(), "payments");
-        file.append(&[message(1, "one"), message(2, "two\n[forged] line")], 2).unwrap();
+        file.append(&[message(1, "one"), message(2, "two\n[forged] line")], 2, 0).unwrap();
         let text = read(&file);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
@@ -209,28 +223,48 @@ mod tests {
     fn after_a_kill_it_goes_on_from_what_was_certain() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = open(dir.path(), "payments");
-        file.append(&[message(1, "one")], 1).unwrap();
+        file.append(&[message(1, "one")], 1, 0).unwrap();
         file.save().unwrap();
-        file.append(&[message(2, "two")], 2).unwrap();
+        file.append(&[message(2, "two")], 2, 0).unwrap();
         drop(file);
         let mut file = open(dir.path(), "payments");
         assert_eq!(file.upto(), 1);
-        file.append(&[message(1, "one"), message(2, "two"), message(3, "three")], 3).unwrap();
+        file.append(&[message(1, "one"), message(2, "two"), message(3, "three")], 3, 0).unwrap();
         assert_eq!(read(&file).lines().filter(|line| line.ends_with("two")).count(), 1);
         assert_eq!(read(&file).lines().count(), 3);
+    }
+
+    #[test]
+    fn what_is_not_read_any_more_is_not_in_it_once_it_is_begun_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = open(dir.path(), "payments");
+        file.limit = 100;
+        let (mut old, mut new) = (message(1, "older words"), message(2, "newer words"));
+        (old.sort_ms, new.sort_ms) = (10, 20);
+        file.append(&[old.clone()], 1, 0).unwrap();
+        file.append(&[new.clone()], 2, 0).unwrap();
+        let path = file.dir.clone();
+        file.begin_again().unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "rotated parts are gone too");
+        let mut file = open(dir.path(), "payments");
+        assert_eq!(file.upto(), 0);
+        file.append(&[old, new], 2, 15).unwrap();
+        assert!(read(&file).contains("newer words") && !read(&file).contains("older words"));
+        assert_eq!(file.upto(), 2, "what is left out is not read again");
     }
 
     #[test]
     fn one_that_was_deleted_says_so_and_is_written_anew() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = open(dir.path(), "payments");
-        file.append(&[message(1, "one")], 1).unwrap();
+        file.append(&[message(1, "one")], 1, 0).unwrap();
         file.save().unwrap();
         std::fs::remove_file(file.dir.join(TRANSCRIPT)).unwrap();
-        assert_eq!(file.append(&[message(2, "two")], 2).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(file.append(&[message(2, "two")], 2, 0).unwrap_err().kind(), io::ErrorKind::NotFound);
         let mut file = open(dir.path(), "payments");
         assert_eq!(file.upto(), 0);
-        file.append(&[message(1, "one"), message(2, "two")], 2).unwrap();
+        file.append(&[message(1, "one"), message(2, "two")], 2, 0).unwrap();
         assert_eq!(read(&file).lines().count(), 2);
     }
 
@@ -246,7 +280,7 @@ mod tests {
     fn one_that_lost_something_is_written_anew() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = open(dir.path(), "payments");
-        file.append(&[message(1, "one")], 1).unwrap();
+        file.append(&[message(1, "one")], 1, 0).unwrap();
         file.save().unwrap();
         file.file.set_len(3).unwrap();
         drop(file);
@@ -259,7 +293,7 @@ mod tests {
         let mut file = open(dir.path(), "old");
         file.limit = 100;
         for arrival in 1..=5 {
-            file.append(&[message(arrival, "a line of some length")], arrival).unwrap();
+            file.append(&[message(arrival, "a line of some length")], arrival, 0).unwrap();
         }
         file.save().unwrap();
         drop(file);

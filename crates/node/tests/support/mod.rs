@@ -165,7 +165,7 @@ pub fn log_of(client: &mut Client, room: Option<&str>) -> Vec<Message> {
     let request = Request::Log { room: room.map(str::to_owned), limit: None, since_ms: None, follow: false };
     let mut messages = Vec::new();
     let reply = client.stream(&request, &parlor_api::Cancel::default(), |event| {
-        let parlor_api::Event::Message(message) = event;
+        let parlor_api::Event::Message(message) = event else { panic!("{event:?}") };
         messages.push(message);
     });
     assert_eq!(reply.unwrap(), Reply::Done);

@@ -68,6 +68,10 @@ impl Store for MemoryStore {
         self.usable()
     }
 
+    fn compact(&mut self) -> Result<(), StoreError> {
+        self.usable()
+    }
+
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.needs_reopen = false;
         Ok(())

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::OpenMode;
 use super::migrate::{self, MIGRATIONS};
+use super::reading::FileCounts;
 use crate::StoreError;
 
 /// Only the owner may read the store.
@@ -27,6 +28,9 @@ const CACHE_KIB: i64 = 6 * 1024;
 const CHECKPOINT_PAGES: i64 = 4000;
 /// What the log is cut back to when it has grown beyond it.
 const LOG_BYTES: i64 = 32 * 1024 * 1024;
+
+/// A file is written anew when at least one of so many pages is unused: all of it is copied, and everybody waits.
+const WORTH_IT: u64 = 16;
 
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -67,6 +71,45 @@ pub(super) fn reopen(path: &Path) -> Result<Connection, StoreError> {
     }
     settle(&conn)?;
     Ok(conn)
+}
+
+/// Opens a store of this version to read only: the file and what lies beside it stay as they are.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let mut file = open_file(path, OpenMode::Existing)?;
+    refuse_what_is_no_database(path, &mut file)?;
+    drop(file);
+    let conn = connect(path)?;
+    conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    match recognise(&conn, MIGRATIONS.len())? {
+        Found::Version(version) if version as usize == MIGRATIONS.len() => Ok(conn),
+        Found::Version(_) | Found::Empty => {
+            let message = "it is of an older Parlor: any command that asks the node brings it up to date";
+            Err(StoreError::Io(message.to_owned()))
+        }
+    }
+}
+
+/// How large the file is and how much of it is unused.
+pub(super) fn counts(conn: &Connection) -> Result<FileCounts, StoreError> {
+    let number =
+        |pragma: &str| conn.query_row(pragma, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
+    Ok(FileCounts {
+        pages: number("PRAGMA page_count")?,
+        free_pages: number("PRAGMA freelist_count")?,
+        page_bytes: number("PRAGMA page_size")?,
+    })
+}
+
+/// Makes the file as small as it can be where that is worth it. Nothing is kept out of a file by a failure.
+pub(super) fn compact(conn: &Connection) -> Result<(), StoreError> {
+    checkpoint(conn)?;
+    let found = counts(conn)?;
+    if found.free_pages > 0 && found.free_pages * WORTH_IT >= found.pages {
+        conn.execute_batch("VACUUM")?;
+        checkpoint(conn)?;
+    }
+    Ok(())
 }
 
 /// Moves the log into the file, cuts it to nothing and frees cached pages.

@@ -9,6 +9,7 @@ mod cost;
 mod failure;
 mod file;
 mod migrate;
+mod reading;
 mod tally;
 mod write;
 
@@ -19,6 +20,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{Store, StoreError, check};
 use codes::Names;
+pub use reading::{FileCounts, RoomCounts, StoreReader};
 use write::Writer;
 
 /// Whether a store that is not there is made.
@@ -107,6 +109,11 @@ impl Store for SqliteStore {
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.usable()?;
         file::checkpoint(&self.conn).map_err(|error| failure::explain(&self.path, error))
+    }
+
+    fn compact(&mut self) -> Result<(), StoreError> {
+        self.usable()?;
+        file::compact(&self.conn).map_err(|error| failure::explain(&self.path, error))
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
