@@ -75,7 +75,21 @@ pub const MAX_TICKET_ENDPOINTS: usize = 3;
 pub const MAX_TICKET_ADDRESSES: usize = 4;
 /// Longest sealed signal, in bytes: a nick, a directory name, a summary.
 pub const MAX_SIGNAL_BYTES: usize = 2048;
-/// Sessions' signals remembered, of all rooms together.
-pub const MAX_SIGNALS: usize = 2048;
+/// Sessions' signals remembered, of all rooms together: those of twenty large rooms, in 4 MiB of memory.
+pub const MAX_SIGNALS: usize = 8192;
+/// Signals of one author heeded in a room within a minute: 32 sessions refreshed twice and each changed twice.
+pub const MAX_SIGNALS_PER_MINUTE: usize = 128;
 /// How long an absent session counts as present, in seconds.
 pub const LEASE_SECONDS: u64 = 90;
+/// Others in a room up to which every member is linked with every other: what a team is, and each entry takes one step.
+pub const MAX_FULL_MESH: usize = 16;
+/// Links that a node keeps up in a larger room: by chance chosen, so many leave no group of hundreds apart, and each entry is told
+/// to so many.
+pub const MESH_LINKS: usize = 8;
+/// Links of one larger room beyond which a node lets go of those that others opened: three times what each keeps up, so that
+/// nobody has to carry a room for all.
+pub const MAX_MESH_LINKS: usize = 24;
+/// Members that are tried at once in a larger room: who is not there costs a few seconds, and hundreds may not be there.
+pub const MAX_MESH_TRIES: usize = 4;
+/// Members that are tried at once in all larger rooms together: a laptop in twenty of them opens in the morning.
+pub const MAX_TRIES: usize = 16;

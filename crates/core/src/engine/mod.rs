@@ -13,11 +13,14 @@ mod delivery;
 mod direct;
 mod ingest;
 mod link;
+mod linking;
+pub mod mesh;
 pub mod pause;
 mod peers;
 mod presence;
 mod pull;
 mod push;
+mod relay;
 mod repair;
 mod restore;
 mod revoking;
@@ -55,6 +58,7 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     presence: presence::PresenceBook,
+    meshes: linking::Meshes,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,
@@ -113,7 +117,8 @@ impl Engine {
         let repairs = self.repairs.deadline_ms();
         let presence = self.presence.deadline_ms();
         let pauses = self.pauses.deadline_ms();
-        [dirty, reach, joins, repairs, presence, pauses].into_iter().flatten().min()
+        let meshes = self.meshes.deadline_ms();
+        [dirty, reach, joins, repairs, presence, pauses, meshes].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -124,6 +129,8 @@ impl Engine {
         self.tick_repairs();
         self.tick_presence();
         self.tick_pauses();
+        // Last, because all of these may end links.
+        self.tick_meshes();
     }
 
     fn finish(&mut self) -> Vec<Effect> {

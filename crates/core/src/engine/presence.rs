@@ -1,19 +1,18 @@
 //! Presence of sessions: signed, sealed, never stored. Own sessions are announced again before their lease
 //! ends; what is heard is passed on once and forgotten when its lease ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parlor_wire::frame::{Frame, Signal};
 use parlor_wire::{PeerId, RoomId, Salt, domain, limits};
 
 use super::Engine;
 use super::api::{LinkId, Presence};
+use super::relay::{Relay, announce_ms};
 use crate::crypto;
 use crate::room::said::Said;
 use crate::text::{Mode, clean, names};
 
-/// How often own sessions are announced, in milliseconds: three times within a lease.
-const ANNOUNCE_MS: u64 = limits::LEASE_SECONDS * 1000 / 3;
 /// Most sessions of one peer in a room.
 const MAX_SESSIONS: usize = 32;
 /// Longest summary, in characters.
@@ -38,18 +37,34 @@ struct Heard {
 pub(super) struct PresenceBook {
     own: BTreeMap<(RoomId, Salt), Own>,
     heard: BTreeMap<(RoomId, PeerId, Salt), Heard>,
+    /// No lease of what was heard ends before.
+    heard_due_ms: Option<u64>,
+    pub(super) relay: Relay,
 }
 
 impl PresenceBook {
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         let own = self.own.values().map(|own| own.due_ms);
-        own.chain(self.heard.values().map(|heard| heard.until_ms)).min()
+        own.chain(self.heard_due_ms).chain(self.relay.deadline_ms()).min()
     }
 
     /// Sessions of a peer in a room that are present now.
     pub(super) fn of(&self, room: RoomId, peer: PeerId) -> Vec<Presence> {
         let range = (room, peer, Salt([0; 16]))..=(room, peer, Salt([255; 16]));
         self.heard.range(range).filter_map(|(_, heard)| heard.presence.clone()).collect()
+    }
+
+    /// Peers with a session that is present in a room.
+    pub(super) fn peers(&self, room: RoomId) -> BTreeSet<PeerId> {
+        let range = (room, PeerId([0; 32]), Salt([0; 16]))..=(room, PeerId([255; 32]), Salt([255; 16]));
+        let present = self.heard.range(range).filter(|(_, heard)| heard.presence.is_some());
+        present.map(|((_, peer, _), _)| *peer).collect()
+    }
+
+    /// Sessions that are present in a room, or have just ended.
+    fn sessions(&self, room: RoomId) -> usize {
+        let range = (room, PeerId([0; 32]), Salt([0; 16]))..=(room, PeerId([255; 32]), Salt([255; 16]));
+        self.heard.range(range).count() + self.own(room).len()
     }
 
     /// Whether one more signal can be kept: of a session that is known, or a new one within what a peer and all
@@ -85,7 +100,7 @@ impl Engine {
             summary: None,
         });
         if let Some(presence) = presence {
-            let due_ms = self.now.mono_ms + ANNOUNCE_MS;
+            let due_ms = self.now.mono_ms + announce_ms(self.presence.sessions(room));
             self.presence.own.insert((room, session), Own { presence, counter, due_ms });
         }
         if let Some(signal) = self.signal(room, session, counter, &said, ended) {
@@ -146,10 +161,16 @@ impl Engine {
     pub(super) fn heard(&mut self, link: LinkId, room: RoomId, signal: Signal) {
         let Some(held) = self.rooms.get(&room) else { return };
         let place = (room, signal.author, signal.session);
-        let newer = self.presence.heard.get(&place).is_none_or(|heard| heard.counter < signal.counter);
+        let now = self.now.mono_ms;
+        let known = self.presence.heard.get(&place);
+        let newer = known.is_none_or(|heard| heard.counter < signal.counter);
+        if !newer {
+            self.presence.relay.came_again(&place, signal.counter, link);
+        }
         let fits = signal.sealed.len() <= limits::MAX_SIGNAL_BYTES
             && u64::from(signal.ttl_s) <= limits::LEASE_SECONDS
-            && self.presence.has_space(&place);
+            && self.presence.has_space(&place)
+            && self.presence.relay.heeds(&place, now);
         if signal.author == self.me || !newer || !fits || !held.roster.reads(&signal.author) {
             return;
         }
@@ -157,15 +178,18 @@ impl Engine {
             self.close_link(link, "a signal whose signature is not valid");
             return;
         }
+        self.presence.relay.heeded(&place, now);
         let Some(said) = self.open_signal(room, &signal) else { return };
         // An ended session is remembered for a lease, so that what is still on its way cannot revive it.
         let ttl_s = if signal.ttl_s == 0 { limits::LEASE_SECONDS } else { u64::from(signal.ttl_s) };
-        let until_ms = self.now.mono_ms + ttl_s * 1000;
+        let until_ms = now + ttl_s * 1000;
         let presence = (signal.ttl_s > 0).then_some(said);
-        self.presence.heard.insert(place, Heard { counter: signal.counter, until_ms, presence });
-        for other in self.room_links(room).into_iter().filter(|other| *other != link) {
-            self.send(other, &Frame::Signal(signal.clone()));
-        }
+        let heard = Heard { counter: signal.counter, until_ms, presence: presence.clone() };
+        let before = self.presence.heard.insert(place, heard);
+        let due_ms = self.presence.heard_due_ms.map_or(until_ms, |due| due.min(until_ms));
+        self.presence.heard_due_ms = Some(due_ms);
+        let news = before.is_none_or(|before| before.presence != presence);
+        self.pass_on(link, place, signal, news);
     }
 
     fn open_signal(&self, room: RoomId, signal: &Signal) -> Option<Presence> {
@@ -182,7 +206,11 @@ impl Engine {
 
     pub(super) fn tick_presence(&mut self) {
         let now = self.now.mono_ms;
-        self.presence.heard.retain(|_, heard| heard.until_ms > now);
+        if self.presence.heard_due_ms.is_some_and(|due| due <= now) {
+            self.presence.heard.retain(|_, heard| heard.until_ms > now);
+            self.presence.heard_due_ms = self.presence.heard.values().map(|heard| heard.until_ms).min();
+        }
+        self.tick_relay();
         let due: Vec<(RoomId, Salt, Presence)> = self
             .presence
             .own

@@ -80,6 +80,7 @@ impl Engine {
             links: BTreeMap::new(),
             deliveries: super::delivery::Deliveries::new(first_token),
             presence: super::presence::PresenceBook::default(),
+            meshes: super::linking::Meshes::default(),
             repairs: super::repair::Repairs::default(),
             pauses: super::pause::Pauses::default(),
             reach: Vec::new(),
