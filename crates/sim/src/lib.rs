@@ -4,16 +4,20 @@
 pub mod act;
 pub mod carrier;
 pub mod check;
+pub mod crowd;
+pub mod dial;
 pub mod dice;
 pub mod net;
 pub mod node;
 pub mod puppet;
 pub mod session;
+pub mod sleep;
 pub mod story;
 pub mod watch;
 pub mod world;
 
 pub use carrier::{Carrier, Writing};
+pub use dial::Dialling;
 pub use net::Faults;
 pub use session::Session;
 pub use world::{Trouble, World};

@@ -84,11 +84,13 @@ pub struct Net {
     pub cables: Vec<Cable>,
     /// Pairs of nodes that cannot reach each other, lower first.
     pub cut: BTreeSet<(usize, usize)>,
+    /// Nodes that are on the other side of a parted network.
+    pub beyond: BTreeSet<usize>,
 }
 
 impl Net {
     /// Whether two nodes can reach each other.
     pub fn reaches(&self, a: usize, b: usize) -> bool {
-        !self.cut.contains(&(a.min(b), a.max(b)))
+        self.beyond.contains(&a) == self.beyond.contains(&b) && !self.cut.contains(&(a.min(b), a.max(b)))
     }
 }

@@ -8,8 +8,27 @@ use parlor_core::engine::api::{Effect, Event, Failure, LinkId, MessageView, Now,
 use parlor_store::{MemoryStore, Store};
 use parlor_wire::{PeerId, RoomId};
 
+use crate::dial::Missed;
+use crate::world::Happening;
+
 /// Wall clock of the world at its beginning: a day in 2026.
 pub const EPOCH_MS: u64 = 1_780_000_000_000;
+
+/// What crossed the network at one end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.frames += 1;
+        self.bytes += bytes as u64 + 4;
+    }
+}
 
 /// One node.
 pub struct Node {
@@ -47,6 +66,22 @@ pub struct Node {
     pub dial_at: Option<u64>,
     /// Whether a flush of pending effects is on its way.
     pub flush_at: Option<u64>,
+    /// When its machine was put to sleep with all that runs on it, by the world's clock.
+    pub suspended: Option<u64>,
+    /// How long its monotonic clock stood still meanwhile.
+    pub stood_ms: u64,
+    /// What it sent.
+    pub sent: Traffic,
+    /// What came to it.
+    pub got: Traffic,
+    /// Connections it tried to make, with the peers it was not connected with.
+    pub dials: u64,
+    /// Real time its engine worked.
+    pub spent: std::time::Duration,
+    /// What waits for its machine to wake.
+    pub(crate) kept: Vec<Happening>,
+    /// Peers that were dialled in vain.
+    pub(crate) missed: BTreeMap<PeerId, Missed>,
     pub(crate) next_link: LinkId,
     /// Peers whose links end as soon as they begin: how often in a row, and when to try again.
     pub(crate) patience: BTreeMap<(PeerId, RoomId), (u32, u64)>,
@@ -95,6 +130,14 @@ impl Node {
             tick_at: None,
             dial_at: None,
             flush_at: None,
+            suspended: None,
+            stood_ms: 0,
+            sent: Traffic::default(),
+            got: Traffic::default(),
+            dials: 0,
+            spent: std::time::Duration::ZERO,
+            kept: Vec::new(),
+            missed: BTreeMap::new(),
             next_link: 1,
             patience: BTreeMap::new(),
         }
@@ -104,7 +147,7 @@ impl Node {
     pub fn now(&self, world_ms: u64) -> Now {
         Now {
             wall_ms: (EPOCH_MS + world_ms).saturating_add_signed(self.skew_ms),
-            mono_ms: world_ms - self.started_ms,
+            mono_ms: world_ms - self.started_ms - self.stood_ms,
         }
     }
 
@@ -125,6 +168,10 @@ impl Node {
         self.puppet = None;
         self.links.clear();
         self.patience.clear();
+        self.missed.clear();
+        self.kept.clear();
+        self.suspended = None;
+        self.stood_ms = 0;
         self.pending.clear();
         self.asked.clear();
         self.arrived.clear();
@@ -148,6 +195,11 @@ impl Node {
     /// Whether it waits before dialling that peer again.
     pub(crate) fn waits_for(&self, peer: PeerId, room: RoomId, world_ms: u64) -> bool {
         self.patience.get(&(peer, room)).is_some_and(|(_, at)| *at > world_ms)
+    }
+
+    /// Whether it runs and its machine does not sleep.
+    pub fn is_awake(&self) -> bool {
+        self.runs() && self.suspended.is_none()
     }
 
     /// Whether it runs.

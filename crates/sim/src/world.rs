@@ -9,6 +9,7 @@ use parlor_core::persist::{Loaded, Op};
 use parlor_store::{Store, StoreError};
 use parlor_wire::RoomId;
 
+use crate::dial::Dialling;
 use crate::dice::Dice;
 use crate::net::{Cable, End, Faults, Net};
 use crate::node::{Node, Socket};
@@ -23,7 +24,7 @@ const LOG_LINES: usize = 400;
 
 /// Something that will happen.
 #[derive(Debug)]
-enum Happening {
+pub(crate) enum Happening {
     Up { cable: usize },
     Frame { cable: usize, side: usize, bytes: Vec<u8> },
     Down { cable: usize, side: usize },
@@ -71,6 +72,10 @@ pub struct World {
     pub same_seed: Option<[u8; 32]>,
     /// What must never happen.
     pub watch: Watch,
+    /// How carriers dial.
+    pub dialling: Dialling,
+    /// More happenings than this are engines that keep each other busy.
+    pub most: u64,
     /// Frames sent so far.
     pub frames: u64,
     /// Questions to stores so far.
@@ -97,6 +102,8 @@ impl World {
             asleep: std::collections::BTreeSet::new(),
             same_seed: None,
             watch: Watch::default(),
+            dialling: Dialling::QUICK,
+            most: MOST_AT_ALL,
             frames: 0,
             loads: 0,
             queue: BTreeMap::new(),
@@ -139,7 +146,7 @@ impl World {
         self.log.push_back(format!("{:>8} {line}", self.now_ms));
     }
 
-    fn later(&mut self, at_ms: u64, what: Happening) {
+    pub(crate) fn later(&mut self, at_ms: u64, what: Happening) {
         self.next += 1;
         self.queue.insert((at_ms.max(self.now_ms), self.next), what);
     }
@@ -268,7 +275,7 @@ impl World {
     fn arrive_up(&mut self, cable: usize) {
         let Cable { ends, room, alive } = self.net.cables[cable].clone();
         let to = ends[1];
-        if !alive || self.nodes[to.node].run != to.run || !self.nodes[to.node].runs() {
+        if !alive || self.nodes[to.node].run != to.run || !self.nodes[to.node].is_awake() {
             self.snap(cable);
             return;
         }
@@ -283,6 +290,7 @@ impl World {
     pub(crate) fn transmit(&mut self, node: usize, link: LinkId, bytes: Vec<u8>) {
         let Some(Socket { cable, side, .. }) = self.nodes[node].links.get(&link).copied() else { return };
         self.frames += 1;
+        self.nodes[node].sent.count(bytes.len());
         if !self.net.cables[cable].alive {
             return;
         }
@@ -319,6 +327,7 @@ impl World {
     fn arrive_frame(&mut self, cable: usize, side: usize, bytes: Vec<u8>) {
         let state = &self.net.cables[cable];
         let end = state.ends[side];
+        self.nodes[end.node].got.count(bytes.len());
         if state.alive && end.open && self.nodes[end.node].run == end.run {
             self.feed(end.node, Event::Frame { link: end.link, bytes });
         }
@@ -339,47 +348,6 @@ impl World {
         }
     }
 
-    fn dial(&mut self, node: usize) {
-        let Some(engine) = &self.nodes[node].engine else { return };
-        let mut missing = false;
-        for want in engine.wanted_links() {
-            let state = &self.nodes[node];
-            let dialled =
-                |socket: &Socket| socket.side == 0 && socket.peer == want.peer && socket.room == want.room;
-            if !state.runs() || state.links.values().any(dialled) {
-                continue;
-            }
-            if state.waits_for(want.peer, want.room, self.now_ms) {
-                missing = true;
-                continue;
-            }
-            let there: Vec<usize> = (0..self.nodes.len())
-                .filter(|at| {
-                    self.nodes[*at].peer == want.peer && self.nodes[*at].runs() && self.net.reaches(node, *at)
-                })
-                .collect();
-            match self.dice.pick(&there) {
-                Some(to) => self.connect(node, to, want.room),
-                None => missing = true,
-            }
-        }
-        if missing {
-            self.plan_dial(node, 2_000);
-        }
-    }
-
-    fn plan_dial(&mut self, node: usize, within_ms: u64) {
-        if !self.nodes[node].runs() {
-            return;
-        }
-        let at = self.now_ms + self.dice.between(1, within_ms);
-        if self.nodes[node].dial_at.is_none_or(|due| due > at) {
-            self.nodes[node].dial_at = Some(at);
-            let run = self.nodes[node].run;
-            self.later(at, Happening::Dial { node, run });
-        }
-    }
-
     // -- the driver
 
     fn feed(&mut self, node: usize, event: Event) {
@@ -390,11 +358,14 @@ impl World {
         }
         let Some(engine) = &mut self.nodes[node].engine else { return };
         let ticked = matches!(event, Event::Tick);
+        let begun = std::time::Instant::now();
         let effects = engine.handle(now, event);
+        let spent = begun.elapsed();
         let due = engine.next_deadline_ms();
         if ticked && due.is_some_and(|due| due <= now.mono_ms) {
             self.fail(&format!("{node}: a tick at {} leaves a deadline at {due:?}", now.mono_ms));
         }
+        self.nodes[node].spent += spent;
         self.nodes[node].pending.push(effects);
         self.plan_tick(node);
         if self.dice.chance(self.trouble.dies_before_commit) {
@@ -498,10 +469,13 @@ impl World {
         }
     }
 
-    fn plan_tick(&mut self, node: usize) {
+    pub(crate) fn plan_tick(&mut self, node: usize) {
         let state = &self.nodes[node];
         let Some(due) = state.engine.as_ref().and_then(|engine| engine.next_deadline_ms()) else { return };
-        let at = state.started_ms.saturating_add(due).max(self.now_ms);
+        if state.suspended.is_some() {
+            return;
+        }
+        let at = (state.started_ms + state.stood_ms).saturating_add(due).max(self.now_ms);
         if state.tick_at.is_none_or(|planned| planned > at) {
             let run = state.run;
             self.nodes[node].tick_at = Some(at);
@@ -523,7 +497,7 @@ impl World {
             self.fail("time does not advance");
         }
         self.happened += 1;
-        if self.happened > MOST_AT_ALL {
+        if self.happened > self.most {
             self.fail("the world is too busy");
         }
         self.now_ms = self.now_ms.max(at);
@@ -532,6 +506,7 @@ impl World {
     }
 
     fn happen(&mut self, what: Happening) {
+        let Some(what) = self.keep_for_later(what) else { return };
         let runs =
             |world: &Self, node: usize, run: u64| world.nodes[node].run == run && world.nodes[node].runs();
         let is_due = |world: &Self, at: Option<u64>| at.is_some_and(|at| at <= world.now_ms);

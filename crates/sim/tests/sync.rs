@@ -279,12 +279,38 @@ fn presence_comes_by_others_ends_and_survives_a_restart_of_its_node() {
     assert_eq!(seen(&world), 0, "the lease ran out");
 }
 
+/// Heads are told again every five minutes on each link, by either end, and hardly anything else.
 #[test]
-fn nothing_is_sent_at_rest() {
+fn next_to_nothing_is_sent_at_rest() {
     let (mut world, room, ..) = three(54);
     say(&mut world, 0, room, 0, 10);
     world.settle();
-    let before = world.frames;
+    world.pass(600_000);
+    let (frames, bytes) = (world.frames, world.nodes.iter().map(|node| node.sent.bytes).sum::<u64>());
     world.pass(24 * 3_600_000);
-    assert_eq!(world.frames - before, 0);
+    let rounds = 24 * 12 * 6;
+    let frames = world.frames - frames;
+    let bytes = world.nodes.iter().map(|node| node.sent.bytes).sum::<u64>() - bytes;
+    assert!((rounds..rounds + 24 * 6).contains(&frames), "{frames} frames in a day");
+    assert!(bytes < 256 * 1024, "{bytes} bytes in a day");
+}
+
+/// Alice and Carol know each other by Bob alone. The frame by which he tells Carol of something new is lost, and nobody is told:
+/// a stream lied, a buffer overran. Nobody says anything more.
+#[test]
+fn wound_15_who_missed_what_was_told_hears_it_again_without_anybody_saying_more() {
+    let (mut world, room, [alice, bob, carol], _) = three(56);
+    world.cut(alice, carol);
+    world.pass(10_000);
+    world.say_surely(alice, room, "said once");
+    // Bob has it, and gathers for 20 milliseconds what he tells Carol.
+    world.pass(5);
+    world.faults.vanishes = 1_000;
+    world.pass(200);
+    world.faults.vanishes = 0;
+    world.pass(60_000);
+    assert_eq!(world.texts(bob, room), ["said once"]);
+    assert!(world.texts(carol, room).is_empty(), "it was lost");
+    world.pass(6 * 60_000);
+    assert_eq!(world.texts(carol, room), ["said once"]);
 }

@@ -82,8 +82,10 @@ pub const MAX_SUMMARY_CHARS: usize = 200;
 pub const MAX_DIRECTORY_CHARS: usize = 64;
 /// Longest name of a session's branch, in characters: a ticket's number and its title.
 pub const MAX_BRANCH_CHARS: usize = 100;
-/// Sessions' signals remembered, of all rooms together.
-pub const MAX_SIGNALS: usize = 2048;
+/// Sessions' signals remembered, of all rooms together: those of twenty large rooms, in 4 MiB of memory.
+pub const MAX_SIGNALS: usize = 8192;
+/// Signals of one author heeded in a room within a minute: 32 sessions refreshed twice and each changed twice.
+pub const MAX_SIGNALS_PER_MINUTE: usize = 128;
 /// Authors whose highest counter is remembered once their sessions are gone, of all rooms together: 16 full rooms, in less
 /// than a mebibyte.
 pub const MAX_SIGNAL_MARKS: usize = 16 * MAX_MEMBERS;
@@ -96,3 +98,15 @@ pub const MAX_RELAY_URL_BYTES: usize = 128;
 /// Whereabouts of others that a newly opened link is told: each is learned from its author's own links too, and all of
 /// 512 would cost 200 KiB a link.
 pub const MAX_WHEREABOUTS_TOLD: usize = 64;
+/// Others in a room up to which every member is linked with every other: what a team is, and each entry takes one step.
+pub const MAX_FULL_MESH: usize = 16;
+/// Links that a node keeps up in a larger room: by chance chosen, so many leave no group of hundreds apart, and each entry is told
+/// to so many.
+pub const MESH_LINKS: usize = 8;
+/// Links of one larger room beyond which a node lets go of those that others opened: three times what each keeps up, so that
+/// nobody has to carry a room for all.
+pub const MAX_MESH_LINKS: usize = 24;
+/// Members that are tried at once in a larger room: who is not there costs a few seconds, and hundreds may not be there.
+pub const MAX_MESH_TRIES: usize = 4;
+/// Members that are tried at once in all larger rooms together: a laptop in twenty of them opens in the morning.
+pub const MAX_TRIES: usize = 16;

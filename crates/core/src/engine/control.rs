@@ -188,6 +188,7 @@ impl Engine {
             self.warn_of_leak(room, leak);
         }
         self.rename(room);
+        self.look_at_mesh(room);
         self.links_changed();
     }
 

@@ -31,6 +31,7 @@ pub(super) struct Link {
     pub peer: PeerId,
     pub room: Option<RoomId>,
     pub dialled: bool,
+    up_ms: u64,
     opened_ms: u64,
     my_nonce: Salt,
     peer_nonce: Option<Salt>,
@@ -70,6 +71,11 @@ pub(super) struct Link {
     /// Chains whose heads it is to be told.
     pub dirty: BTreeSet<EntryId>,
     pub dirty_since: Option<u64>,
+    /// When all heads are told again.
+    pub again_ms: u64,
+    /// How often they were, and up to which place of each chain.
+    pub rounds: u64,
+    pub told_again: BTreeMap<EntryId, u64>,
     /// Ranges asked of it.
     pub wants: VecDeque<Want>,
     /// How many places a range asked of it has: fewer when bodies are large.
@@ -139,6 +145,17 @@ impl Search {
 }
 
 impl Link {
+    /// Since when there is this link, for choosing among several.
+    pub(super) fn standing(&self) -> super::mesh::Standing {
+        let fetches = !self.wants.is_empty() || !self.searches.is_empty() || self.control_asked.is_some();
+        let gives = self.serving > 0 || !self.pushed.is_empty();
+        super::mesh::Standing {
+            since_ms: self.up_ms,
+            dialled: self.dialled,
+            idle: !fetches && !gives && self.control_done && self.peer_complete,
+        }
+    }
+
     /// When something is due on it.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         let dirty = self.dirty_since.map(|since| since + TELL_MS);
@@ -146,7 +163,13 @@ impl Link {
         let pushed = self.pushed.front().map(|pushed| pushed.2 + PUSH_MS);
         let control = self.control_asked.map(|at| at + WANT_MS);
         let opening = (!(self.open && self.entitled)).then_some(self.opened_ms + OPENING_MS);
-        [dirty, want, pushed, control, opening].into_iter().flatten().min()
+        let again = self.is_told().then_some(self.again_ms);
+        [dirty, want, pushed, control, opening, again].into_iter().flatten().min()
+    }
+
+    /// Whether the peer is told what is new.
+    fn is_told(&self) -> bool {
+        self.open && self.entitled && self.told_heads
     }
 
     /// Whether it owes an answer for too long.
@@ -232,6 +255,7 @@ impl Engine {
                 peer,
                 room,
                 dialled,
+                up_ms: self.now.mono_ms,
                 opened_ms: self.now.mono_ms,
                 my_nonce,
                 peer_nonce: None,
@@ -255,6 +279,9 @@ impl Engine {
                 pushed: VecDeque::new(),
                 dirty: BTreeSet::new(),
                 dirty_since: None,
+                again_ms: 0,
+                rounds: 0,
+                told_again: BTreeMap::new(),
                 wants: VecDeque::new(),
                 window: limits::MAX_BATCH_ENTRIES as u64,
                 serving: 0,
@@ -293,6 +320,11 @@ impl Engine {
         }
         if let Some(room) = gone.room {
             self.plan_room(room);
+            self.look_at_mesh(room);
+            if gone.open && !gone.dialled {
+                // Nobody dialled whom this link had come from.
+                self.links_changed();
+            }
         }
         self.tick_reach();
     }
@@ -413,6 +445,7 @@ impl Engine {
                 }
                 self.drop_duplicates(link);
                 self.entitle_links(open.room);
+                self.look_at_mesh(open.room);
                 self.links_changed();
             }
         }
@@ -560,6 +593,10 @@ impl Engine {
         for link in dirty {
             self.tell_dirty(link);
         }
+        let again = self.links.iter().filter(|(_, link)| link.is_told() && link.again_ms <= now);
+        for link in again.map(|(id, _)| *id).collect::<Vec<LinkId>>() {
+            self.tell_again(link);
+        }
         // A listening link that is in use must not keep the deadline in the past.
         for link in self.links.values_mut().filter(|link| link.open && !link.entitled) {
             if link.opened_ms + OPENING_MS <= now {
@@ -572,30 +609,5 @@ impl Engine {
     pub(super) fn room_links(&self, room: RoomId) -> Vec<LinkId> {
         let of = self.links.iter().filter(|(_, link)| link.room == Some(room) && link.open && link.entitled);
         of.map(|(id, _)| *id).collect()
-    }
-
-    /// Tells a newly entitled peer everything this node holds, control first.
-    fn tell_all(&mut self, link: LinkId, room: RoomId) {
-        let Some(held) = self.rooms.get(&room) else { return };
-        let heads: Vec<EntryId> = held.dag.heads().iter().take(limits::MAX_CONTROL_IDS).copied().collect();
-        let all: Vec<frame::ChainTips> = held
-            .chains
-            .keys()
-            .map(|chain| frame::ChainTips { chain: *chain, tips: held.tips(chain) })
-            .filter(|chain| !chain.tips.is_empty())
-            .collect();
-        if let Some(state) = self.links.get_mut(&link) {
-            state.told_heads = true;
-        }
-        self.send(link, &Frame::ControlHeads(heads));
-        let mut parts = all.chunks(limits::MAX_HEADS_PER_FRAME).peekable();
-        if parts.peek().is_none() {
-            self.send(link, &Frame::DataHeads(frame::DataHeads { chains: Vec::new(), complete: true }));
-        }
-        while let Some(part) = parts.next() {
-            let complete = parts.peek().is_none();
-            self.send(link, &Frame::DataHeads(frame::DataHeads { chains: part.to_vec(), complete }));
-        }
-        self.announce_to(link, room);
     }
 }

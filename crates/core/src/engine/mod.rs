@@ -14,6 +14,9 @@ mod direct;
 mod exporting;
 mod ingest;
 mod link;
+mod linking;
+pub mod mesh;
+mod passing;
 pub mod pause;
 mod peers;
 mod presence;
@@ -58,6 +61,7 @@ pub struct Engine {
     deliveries: delivery::Deliveries,
     presence: presence::PresenceBook,
     whereabouts: whereabouts::WhereaboutsBook,
+    meshes: linking::Meshes,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,
@@ -117,7 +121,8 @@ impl Engine {
         let presence = self.presence.deadline_ms();
         let pauses = self.pauses.deadline_ms();
         let whereabouts = self.whereabouts.deadline_ms();
-        [dirty, reach, joins, repairs, presence, pauses, whereabouts].into_iter().flatten().min()
+        let meshes = self.meshes.deadline_ms();
+        [dirty, reach, joins, repairs, presence, pauses, whereabouts, meshes].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -129,6 +134,8 @@ impl Engine {
         self.tick_presence();
         self.tick_pauses();
         self.tick_whereabouts();
+        // Last, because all of these may end links.
+        self.tick_meshes();
     }
 
     fn finish(&mut self) -> Vec<Effect> {

@@ -3,19 +3,18 @@
 
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parlor_wire::frame::{Frame, Signal};
 use parlor_wire::{PeerId, RoomId, Salt, TimeMs, domain, limits};
 
 use super::api::{LinkId, Presence, SessionView};
+use super::passing::{Passing, announce_ms};
 use super::{Engine, OWN_SIGNALS};
 use crate::crypto;
 use crate::persist::Table;
 use crate::room::said::Said;
 
-/// How often own sessions are announced, in milliseconds: three times within a lease.
-const ANNOUNCE_MS: u64 = limits::LEASE_SECONDS * 1000 / 3;
 /// Most sessions of one peer in a room.
 const MAX_SESSIONS: usize = 32;
 /// How far ahead counters are written down, in milliseconds: one write in an hour, and a node that starts again goes on
@@ -47,6 +46,9 @@ struct Heard {
 pub(super) struct PresenceBook {
     own: BTreeMap<(RoomId, Salt), Own>,
     heard: BTreeMap<(RoomId, PeerId, Salt), Heard>,
+    /// No lease of what was heard ends before.
+    heard_due_ms: Option<u64>,
+    pub(super) passing: Passing,
     /// The highest counter of each author's sessions that are forgotten: nothing older revives one.
     marks: BTreeMap<(RoomId, PeerId), u64>,
     /// No counter of this run is below this, and none is above `written` before that is written anew.
@@ -57,7 +59,7 @@ pub(super) struct PresenceBook {
 impl PresenceBook {
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         let own = self.own.values().map(|own| own.ends_ms.map_or(own.due_ms, |ends| ends.min(own.due_ms)));
-        own.chain(self.heard.values().map(|heard| heard.until_ms)).min()
+        own.chain(self.heard_due_ms).chain(self.passing.deadline_ms()).min()
     }
 
     /// Sessions of a peer in a room that are present now.
@@ -102,6 +104,19 @@ impl PresenceBook {
         }
     }
 
+    /// Peers with a session that is present in a room.
+    pub(super) fn peers(&self, room: RoomId) -> BTreeSet<PeerId> {
+        let range = (room, PeerId([0; 32]), Salt([0; 16]))..=(room, PeerId([255; 32]), Salt([255; 16]));
+        let present = self.heard.range(range).filter(|(_, heard)| heard.presence.is_some());
+        present.map(|((_, peer, _), _)| *peer).collect()
+    }
+
+    /// Sessions that are present in a room, or have just ended.
+    fn sessions(&self, room: RoomId) -> usize {
+        let range = (room, PeerId([0; 32]), Salt([0; 16]))..=(room, PeerId([255; 32]), Salt([255; 16]));
+        self.heard.range(range).count() + self.own(room).len()
+    }
+
     /// Whether one more signal can be kept: of a session that is known, or a new one within what a peer and all
     /// may have.
     fn has_space(&self, place: &(RoomId, PeerId, Salt)) -> bool {
@@ -136,7 +151,7 @@ impl Engine {
         let ends_ms = said.left_ms.map(|left| self.now.mono_ms + left);
         let ttl_s = if presence.is_some() { self.ttl_s(ends_ms) } else { 0 };
         if let Some(presence) = presence {
-            let due_ms = self.now.mono_ms + ANNOUNCE_MS;
+            let due_ms = self.now.mono_ms + announce_ms(self.presence.sessions(room));
             self.presence.own.insert((room, session), Own { presence, counter, due_ms, ends_ms, since });
         }
         if let Some(signal) = self.signal(room, session, counter, &said, ttl_s) {
@@ -227,10 +242,15 @@ impl Engine {
     pub(super) fn heard(&mut self, link: LinkId, room: RoomId, signal: Signal) {
         let Some(held) = self.rooms.get(&room) else { return };
         let place = (room, signal.author, signal.session);
+        let now = self.now.mono_ms;
         let newer = self.presence.is_newer(&place, signal.counter);
+        if !newer {
+            self.presence.passing.came_again(&place, signal.counter, link);
+        }
         let fits = signal.sealed.len() <= limits::MAX_SIGNAL_BYTES
             && u64::from(signal.ttl_s) <= limits::LEASE_SECONDS
-            && self.presence.has_space(&place);
+            && self.presence.has_space(&place)
+            && self.presence.passing.heeds(&place, now);
         let believed = held.roster.reads(&signal.author) && !self.is_revoked(&signal.author);
         if signal.author == self.me || !newer || !fits || !believed {
             return;
@@ -239,18 +259,21 @@ impl Engine {
             self.close_link(link, "a signal whose signature is not valid");
             return;
         }
+        self.presence.passing.heeded(&place, now);
         let Some(said) = self.open_signal(room, &signal) else { return };
         // An ended session is remembered for a lease, so that what is still on its way cannot revive it.
         let ttl_s = if signal.ttl_s == 0 { limits::LEASE_SECONDS } else { u64::from(signal.ttl_s) };
-        let until_ms = self.now.mono_ms + ttl_s * 1000;
+        let until_ms = now + ttl_s * 1000;
         let presence = (signal.ttl_s > 0).then_some(said);
         let at = self.now.wall_ms;
-        let before = self.presence.heard.get(&place).filter(|heard| heard.presence.is_some());
-        let since = before.map_or(at, |heard| heard.since);
-        self.presence.heard.insert(place, Heard { counter: signal.counter, until_ms, presence, since, at });
-        for other in self.room_links(room).into_iter().filter(|other| *other != link) {
-            self.send(other, &Frame::Signal(signal.clone()));
-        }
+        let known = self.presence.heard.get(&place).filter(|heard| heard.presence.is_some());
+        let since = known.map_or(at, |heard| heard.since);
+        let heard = Heard { counter: signal.counter, until_ms, presence: presence.clone(), since, at };
+        let before = self.presence.heard.insert(place, heard);
+        let due_ms = self.presence.heard_due_ms.map_or(until_ms, |due| due.min(until_ms));
+        self.presence.heard_due_ms = Some(due_ms);
+        let news = before.is_none_or(|before| before.presence != presence);
+        self.pass_on(link, place, signal, news);
     }
 
     /// What is sealed in a signal.
@@ -266,10 +289,14 @@ impl Engine {
 
     pub(super) fn tick_presence(&mut self) {
         let now = self.now.mono_ms;
-        let rooms = &self.rooms;
-        let is_reader =
-            |room: &RoomId, peer: &PeerId| rooms.get(room).is_some_and(|held| held.roster.reads(peer));
-        self.presence.forget_ended(now, is_reader);
+        if self.presence.heard_due_ms.is_some_and(|due| due <= now) {
+            let rooms = &self.rooms;
+            let is_reader =
+                |room: &RoomId, peer: &PeerId| rooms.get(room).is_some_and(|held| held.roster.reads(peer));
+            self.presence.forget_ended(now, is_reader);
+            self.presence.heard_due_ms = self.presence.heard.values().map(|heard| heard.until_ms).min();
+        }
+        self.tick_passing();
         let due: Vec<(RoomId, Salt, Option<Presence>)> = self
             .presence
             .own

@@ -11,6 +11,11 @@ use super::Engine;
 use super::api::{LinkId, Outcome, RequestId, Sent};
 use crate::persist::DataRow;
 
+/// How often heads are told again on a link, in milliseconds: nothing announces what was lost.
+const AGAIN_MS: u64 = 300_000;
+/// Of so many times, all heads of data are told again once; else those that changed since.
+const ALL_AGAIN: u64 = 12;
+
 /// A sender waiting for acknowledgements.
 #[derive(Debug)]
 pub(super) struct ReachWait {
@@ -23,6 +28,32 @@ pub(super) struct ReachWait {
 }
 
 impl Engine {
+    /// Tells a newly entitled peer everything this node holds, control first.
+    pub(super) fn tell_all(&mut self, link: LinkId, room: RoomId) {
+        let Some(held) = self.rooms.get(&room) else { return };
+        let heads: Vec<EntryId> = held.dag.heads().iter().take(limits::MAX_CONTROL_IDS).copied().collect();
+        let all: Vec<ChainTips> = held
+            .chains
+            .keys()
+            .map(|chain| ChainTips { chain: *chain, tips: held.tips(chain) })
+            .filter(|chain| !chain.tips.is_empty())
+            .collect();
+        if let Some(state) = self.links.get_mut(&link) {
+            state.told_heads = true;
+            state.again_ms = self.now.mono_ms + AGAIN_MS;
+        }
+        self.send(link, &Frame::ControlHeads(heads));
+        let mut parts = all.chunks(limits::MAX_HEADS_PER_FRAME).peekable();
+        if parts.peek().is_none() {
+            self.send(link, &Frame::DataHeads(DataHeads { chains: Vec::new(), complete: true }));
+        }
+        while let Some(part) = parts.next() {
+            let complete = parts.peek().is_none();
+            self.send(link, &Frame::DataHeads(DataHeads { chains: part.to_vec(), complete }));
+        }
+        self.announce_to(link, room);
+    }
+
     /// Tells every link of a room the control heads, except the one they came from.
     pub(super) fn tell_control(&mut self, room: RoomId, except: Option<LinkId>) {
         let Some(held) = self.rooms.get(&room) else { return };
@@ -96,6 +127,29 @@ impl Engine {
         }
     }
 
+    /// Tells a link again what its peer has not said to hold: whatever was lost on the way, and however, is asked for now.
+    /// Between two that hold the same this is one short frame.
+    pub(super) fn tell_again(&mut self, link: LinkId) {
+        let now = self.now.mono_ms;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.again_ms = now + AGAIN_MS;
+        state.rounds += 1;
+        if state.rounds.is_multiple_of(ALL_AGAIN) {
+            state.told_again.clear();
+        }
+        let Some(room) = state.room else { return };
+        let Some(held) = self.rooms.get(&room) else { return };
+        for (chain, seq) in held.chains.iter().filter_map(|(id, chain)| Some((*id, chain.max_seq()?))) {
+            if state.told_again.insert(chain, seq) != Some(seq) {
+                state.dirty.insert(chain);
+            }
+        }
+        let heads: Vec<EntryId> = held.dag.heads().iter().take(limits::MAX_CONTROL_IDS).copied().collect();
+        self.send(link, &Frame::ControlHeads(heads));
+        self.tell_dirty(link);
+        self.tell_asking(link, room);
+    }
+
     pub(super) fn acked(&mut self, link: LinkId, room: RoomId, ack: &Ack) {
         let Some(held) = self.rooms.get(&room) else { return };
         let Some(state) = self.links.get_mut(&link) else { return };
@@ -126,8 +180,12 @@ impl Engine {
         let mut reached = BTreeSet::new();
         let mut linked = BTreeSet::new();
         let Some(held) = self.rooms.get(&room) else { return (reached, linked) };
-        // Who is linked for another room is there, and its link for a room that has just been opened is on its way.
-        for link in self.links.values().filter(|link| link.open && self.speaks_of(&room, &link.peer)) {
+        // Who is linked for another room is there, and its link for a room that has just been opened is on its way; in
+        // a room too large for links to all it may never come.
+        let is_on_its_way =
+            |link: &super::link::Link| !self.meshes.has(&room) && self.speaks_of(&room, &link.peer);
+        let is_near = |link: &super::link::Link| link.room == Some(room) || is_on_its_way(link);
+        for link in self.links.values().filter(|link| link.open && is_near(link)) {
             if link.peer != self.me && held.roster.reads(&link.peer) {
                 linked.insert(link.peer);
                 if link.room == Some(room) && link.acked.get(&chain).is_some_and(|upto| *upto >= seq) {

@@ -83,6 +83,7 @@ impl Engine {
             deliveries: super::delivery::Deliveries::new(first_token),
             presence: super::presence::PresenceBook::default(),
             whereabouts: super::whereabouts::WhereaboutsBook::default(),
+            meshes: super::linking::Meshes::default(),
             repairs: super::repair::Repairs::default(),
             pauses: super::pause::Pauses::default(),
             reach: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
 
 use super::Engine;
-use super::api::{MessageView, PersonView, RoomStanding, RoomView, WantedLink};
+use super::api::{MessageView, PersonView, RoomStanding, RoomView};
 use crate::persist::DataRow;
 use crate::room::Gone;
 use crate::room::body::{Body, KIND_MESSAGE};
@@ -170,34 +170,6 @@ impl Engine {
             .collect();
         people.sort_by(|a, b| (!a.own, a.name.as_str(), a.peer).cmp(&(!b.own, b.name.as_str(), b.peer)));
         people
-    }
-
-    /// The links there should be: to every other member of every room, and to whom a saved ticket names.
-    pub fn wanted_links(&self) -> Vec<WantedLink> {
-        let mut wanted = Vec::new();
-        for (room, held) in &self.rooms {
-            let told = held.local.confirmed || held.gone(&self.me) == Some(Gone::Removed);
-            if held.local.state == record::STATE_REFUSED || (held.gone(&self.me).is_some() && told) {
-                continue;
-            }
-            let members = held.roster.members.keys();
-            let contacts = held.local.contacts.iter().filter(|_| !held.roster.reads(&self.me));
-            wanted.extend(
-                members
-                    .chain(contacts)
-                    .filter(|peer| **peer != self.me && self.speaks_of(room, peer))
-                    .map(|peer| WantedLink { room: *room, peer: *peer }),
-            );
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        // A peer that has dialled us needs no dialling.
-        wanted.retain(|want| {
-            !self.links.values().any(|link| {
-                link.open && !link.dialled && link.peer == want.peer && link.room == Some(want.room)
-            })
-        });
-        wanted
     }
 
     /// When a peer was last linked, by this node's clock.
