@@ -8,12 +8,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod room;
 mod ruling;
 mod service;
+mod talk;
 
 pub use config::Config;
+pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
+pub use talk::{Log, Priority, Send, SetStatus, Tell};
 
 /// How long a ticket may be good for: whoever has its text can read the room so long.
 const LONGEST_TICKET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -194,191 +198,10 @@ pub struct Invite {
 }
 
 #[derive(Debug, Args)]
-pub struct Send {
-    /// What to say; several words are joined by a space. `-`, or nothing, reads it from stdin.
-    #[arg(value_name = "TEXT")]
-    pub text: Vec<OsString>,
-    /// Which room [default: the one this directory hears].
-    #[arg(long)]
-    pub room: Option<String>,
-    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
-    #[arg(long, value_enum, default_value = "normal")]
-    pub priority: Priority,
-}
-
-#[derive(Debug, Args)]
-pub struct Tell {
-    /// Whom: a peer you share a room with, or one session of theirs.
-    #[arg(value_name = "PEER[/SESSION]")]
-    pub to: String,
-    /// What to say; several words are joined by a space. `-`, or nothing, reads it from stdin.
-    #[arg(value_name = "TEXT")]
-    pub text: Vec<OsString>,
-    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
-    #[arg(long, value_enum, default_value = "normal")]
-    pub priority: Priority,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Priority {
-    Low,
-    Normal,
-    Now,
-}
-
-impl From<Priority> for parlor_api::Priority {
-    fn from(priority: Priority) -> Self {
-        match priority {
-            Priority::Low => Self::Low,
-            Priority::Normal => Self::Normal,
-            Priority::Now => Self::Now,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub struct Log {
-    /// One message, whole: its id or the beginning of it.
-    #[arg(conflicts_with_all = ["follow", "lines", "since", "search"])]
-    pub id: Option<String>,
-    /// Only what holds all these words, or parts of words; "quoted words" as they stand. Case and accents do not matter.
-    #[arg(long, value_name = "TEXT", conflicts_with = "follow")]
-    pub search: Option<String>,
-    /// Searches every room.
-    #[arg(long, requires = "search", conflicts_with = "room")]
-    pub all_rooms: bool,
-    /// Goes on with what arrives.
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Does not use the pager, even on a terminal.
-    #[arg(long)]
-    pub no_pager: bool,
-    /// How many, the newest [default: 50, or all since --since].
-    #[arg(short = 'n', long, value_name = "N")]
-    pub lines: Option<u64>,
-    /// Only what is not older: 2h, 2026-11-21, 2026-11-21T14:05:00Z.
-    #[arg(long, value_name = "WHEN", value_parser = crate::clock::since_ms)]
-    pub since: Option<u64>,
-    /// Which room [default: the one this directory hears].
-    #[arg(long)]
-    pub room: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct SetStatus {
-    /// The new one.
-    #[arg(value_enum)]
-    pub status: Option<Status>,
-    /// One session of yours: its label, or the beginning of its id.
-    #[arg(long)]
-    pub session: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Status {
-    Idle,
-    Working,
-    Dnd,
-}
-
-impl From<Status> for parlor_api::SessionStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Idle => Self::Idle,
-            Status::Working => Self::Working,
-            Status::Dnd => Self::Dnd,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub struct Export {
-    /// Which room [default: the one this directory hears].
-    pub room: Option<String>,
-    /// The file to make, `-` for stdout [default: the room's name and the date, here].
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Of each writer only from the first entry on that is not older: 2h, 2026-11-21, 2026-11-21T14:05:00Z.
-    #[arg(long, value_name = "WHEN", value_parser = crate::clock::since_ms)]
-    pub since: Option<u64>,
-}
-
-#[derive(Debug, Args)]
 pub struct InRoom {
     /// Which room [default: the one this directory hears].
     #[arg(long)]
     pub room: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Room {
-    /// All rooms.
-    List,
-    /// One room, in full.
-    Show {
-        /// Which room [default: the one this directory hears].
-        room: Option<String>,
-    },
-    /// Lets sessions in and below a directory hear a room.
-    Bind {
-        /// Which room.
-        room: String,
-        /// Which directory [default: this one].
-        #[arg(long)]
-        dir: Option<PathBuf>,
-        /// Binds even `/` or the home directory.
-        #[arg(long)]
-        force: bool,
-    },
-    /// Ends that.
-    Unbind {
-        /// Which room [default: all that the directory hears].
-        room: Option<String>,
-        /// Which directory [default: this one].
-        #[arg(long)]
-        dir: Option<PathBuf>,
-    },
-    /// Calls a room something else here, only for you.
-    Alias {
-        /// Which room.
-        room: String,
-        /// What to call it. Without it the room has its own name again: after `parlor room alias payments money`,
-        /// `parlor room alias money` undoes that.
-        name: Option<String>,
-    },
-    /// Calls a room something else, for everybody in it. Owners only.
-    Rename {
-        /// What to call it.
-        #[arg(value_parser = room_name)]
-        name: String,
-        /// Which room [default: the one this directory hears].
-        #[arg(long)]
-        room: Option<String>,
-    },
-    /// Gives a room a new key: what is said from now on is sealed under it.
-    Rekey {
-        /// Which room [default: the one this directory hears].
-        room: Option<String>,
-    },
-    /// For how long a room may be read on this node: what is older is neither shown nor searched nor in transcripts here.
-    Retention {
-        /// So many days, or `off`: for ever. Without it, says how it is.
-        #[arg(value_name = "DAYS|off", value_parser = retention_days)]
-        days: Option<u32>,
-        /// Which room [default: the one this directory hears].
-        #[arg(long)]
-        room: Option<String>,
-    },
-    /// Writes a room to a file that proves who wrote what: for people to keep, and for others to verify.
-    Export(Export),
-    /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.
-    Leave {
-        /// Which room [default: the one this directory hears].
-        room: Option<String>,
-        /// Even as its last owner: nobody can be let in or put out after that.
-        #[arg(long)]
-        abandon: bool,
-    },
 }
 
 #[derive(Debug, Args)]

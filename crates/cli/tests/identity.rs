@@ -69,7 +69,7 @@ fn who_is_restored_in_another_home_is_the_same_peer() {
 #[test]
 fn the_wrong_passphrase_restores_nobody() {
     let (_alice, _, file) = backed_up();
-    let new = Side::new("alice");
+    let new = Side::homeless("alice");
     refused(&run(&new, "restore", &file, "correct horse battery stapel"), 5, "not the passphrase");
     assert!(!new.parlor.dir().exists(), "and makes no home");
 }
@@ -106,7 +106,7 @@ fn a_lost_key_comes_back_beside_its_store_once_no_node_runs() {
 
 #[test]
 fn what_cannot_be_backed_up_or_restored_is_said_before_a_passphrase_is_asked_for() {
-    let nobody = Side::new("alice");
+    let nobody = Side::homeless("alice");
     let words = ["identity", "backup", "out.age"];
     refused(&nobody.parlor.cmd(words).unwrap(), 3, "no identity");
     assert!(!nobody.parlor.dir().exists(), "none is made");
@@ -136,7 +136,7 @@ fn a_passphrase_is_read_from_any_descriptor() {
 #[test]
 fn both_are_refused_to_agents() {
     let (mut alice, _, file) = backed_up();
-    let mut new = Side::new("alice");
+    let mut new = Side::homeless("alice");
     for side in [&mut alice, &mut new] {
         side.parlor.set_env("CLAUDECODE", "1");
     }

@@ -23,7 +23,7 @@ fn offered(side: &Side, line: &str) -> Vec<String> {
 
 #[test]
 fn bash_completes_commands_and_options_and_nothing_is_started_for_it() {
-    let alice = Side::new("alice");
+    let alice = Side::homeless("alice");
     assert_eq!(offered(&alice, "parlor ro"), ["room"]);
     assert_eq!(offered(&alice, "parlor room b"), ["bind"]);
     assert!(offered(&alice, "parlor room bind --").contains(&"--dir".to_owned()));
@@ -33,7 +33,7 @@ fn bash_completes_commands_and_options_and_nothing_is_started_for_it() {
 
 #[test]
 fn the_man_pages_are_set_without_a_complaint() {
-    let alice = Side::new("alice");
+    let alice = Side::homeless("alice");
     let dir = alice.person.tmp().join("man1");
     let written = alice.parlor.run(["man", "--dir", dir.to_str().unwrap()]).ok().unwrap().out();
     let pages: Vec<&str> = written.lines().collect();

@@ -29,6 +29,13 @@ impl Side {
         Self { person, parlor, project }
     }
 
+    /// Somebody whose machine has never seen Parlor: not even a `config.toml` that keeps relays off.
+    pub fn homeless(name: &str) -> Self {
+        let side = Self::new(name);
+        std::fs::remove_dir_all(side.parlor.dir()).unwrap();
+        side
+    }
+
     /// `parlor start NAME`, which prints one line to paste; the ticket in it.
     pub fn start(&self, name: &str) -> String {
         let output = self.parlor.run(["start", name]).ok().unwrap();
