@@ -92,11 +92,11 @@ fn main() {
     let nodes: Vec<usize> = (0..online).map(|n| world.add_node(&format!("n{n}"))).collect();
     let start = resident_kib();
     let mut all = Vec::new();
-    for _ in 0..rooms {
+    for nth in 0..rooms {
         let invited = world.start_room(0, "room");
         world.enrol(0, invited.room, &invited.text, members - online);
         for n in 0..history {
-            world.say_surely(0, invited.room, &format!("{n:0200}"));
+            world.say_surely(0, invited.room, &format!("{nth} {n:0200}"));
         }
         let cost = Cost::begin(&world);
         let took = world.all_join(&nodes[1..], &invited.text);
