@@ -57,9 +57,7 @@ impl World {
 impl Side {
     fn join_in_time(&self, ticket: &str) {
         self.join(ticket);
-        self.until("it is joined", |side| {
-            side.parlor.json_lines(["room", "list"]).unwrap()[0]["state"] == "joined"
-        });
+        self.until("it is joined", |side| side.room_of("p2p")["state"] == "joined");
     }
 
     fn order(&self) -> Vec<(String, String)> {

@@ -551,6 +551,10 @@ impl Engine {
             if link.entitled && !entitled && !has_left {
                 lost.push(*id);
             }
+            if link.entitled && !entitled {
+                // From here on it is one we only listen to, and has as long as any that begins so.
+                link.opened_ms = self.now.mono_ms;
+            }
             link.entitled = entitled;
             let both_in = held.roster.reads(&link.peer) && held.roster.reads(&self.me);
             if both_in && !std::mem::replace(&mut link.told_where, true) {
