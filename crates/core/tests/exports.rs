@@ -211,19 +211,19 @@ fn another_text_cannot_be_shown_under_a_key_that_does_not_open_it() {
 
 #[test]
 fn somebody_else_cannot_take_an_export_for_their_own() {
-    let (alice, mallory) = (alice(), Alone::new(3));
+    let (alice, rogue) = (alice(), Alone::new(3));
     let mut lines = alice.export(|_| true);
     let head = Head {
         room: alice.room,
         room_name: "payments".into(),
-        exporter: mallory.engine.me(),
+        exporter: rogue.engine.me(),
         time_ms: NOW.wall_ms,
         since_ms: None,
     };
-    lines[0] = Writer::begin(&head, |domain, message| mallory.engine.sign_export(domain, message)).1;
+    lines[0] = Writer::begin(&head, |domain, message| rogue.engine.sign_export(domain, message)).1;
     assert_eq!(wrong_at(&lines), lines.len() as u64, "the last signature is Alice's");
     // Nor does a signature of one part do for the other.
-    let as_end = Writer::begin(&head, |_, message| mallory.engine.sign_export(domain::EXPORT_END, message)).1;
+    let as_end = Writer::begin(&head, |_, message| rogue.engine.sign_export(domain::EXPORT_END, message)).1;
     lines[0] = as_end;
     assert_eq!(wrong_at(&lines), 1);
 }

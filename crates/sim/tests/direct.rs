@@ -135,7 +135,7 @@ fn two_who_tell_each_other_at_once_have_one_room_and_read_all_of_it() {
 #[test]
 fn a_stranger_opens_no_direct_room_and_hears_none() {
     let (mut world, _, [a, _, _], _) = three(3);
-    let d = world.add_node("dave");
+    let d = world.add_node("fourth");
     world.start_room(d, "elsewhere");
     assert!(matches!(world.open_direct(d, a), Some(Err(Failure::NoSharedRoom))));
     assert!(matches!(world.open_direct(a, a), Some(Err(Failure::OwnPeer))));

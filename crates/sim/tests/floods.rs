@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{ALICE, BOB, MALLORY, Stage};
+use common::{ALICE, BOB, ROGUE, Stage};
 use parlor_core::crypto::{self, SealContext};
 use parlor_core::engine::api::{Command, Failure};
 use parlor_core::engine::pause::Patience;
@@ -27,9 +27,9 @@ fn notes(count: usize) -> impl Iterator<Item = ControlBody> {
     (0..count).map(|_| ControlBody::Note(Note {}))
 }
 
-/// How many control entries of Mallory a node has on disk.
-fn of_mallory(stage: &mut Stage, node: usize) -> usize {
-    let peer = stage.world.nodes[MALLORY].peer;
+/// How many control entries of Rogue a node has on disk.
+fn of_rogue(stage: &mut Stage, node: usize) -> usize {
+    let peer = stage.world.nodes[ROGUE].peer;
     let held = stage.world.held(node, stage.room).unwrap();
     held.dag.iter().filter(|control| control.header.author == peer).count()
 }
@@ -54,7 +54,7 @@ fn a_flood_of_everything_at_once_leaves_the_others_prompt_and_bounded() {
     let mut links = [ALICE, BOB].map(|node| stage.open(node));
     for round in 0..40 {
         for (at, node) in [ALICE, BOB].into_iter().enumerate() {
-            if !stage.world.puppet_is_linked(MALLORY, links[at]) {
+            if !stage.world.puppet_is_linked(ROGUE, links[at]) {
                 links[at] = stage.open(node);
             }
         }
@@ -67,11 +67,11 @@ fn a_flood_of_everything_at_once_leaves_the_others_prompt_and_bounded() {
         let flood = stage.control(flood);
         stage.give(link, &flood);
         let heads = Frame::ControlHeads((0..200).map(made_up).collect());
-        stage.world.puppet_says(MALLORY, link, &heads);
+        stage.world.puppet_says(ROGUE, link, &heads);
         let tips = (0..8).map(|n| Tip { seq: 1 << 40, id: made_up(n) }).collect();
         let chains = vec![ChainTips { chain: stage.chain, tips }];
         let heads = Frame::DataHeads(DataHeads { chains, complete: true });
-        stage.world.puppet_says(MALLORY, link, &heads);
+        stage.world.puppet_says(ROGUE, link, &heads);
         let speaker = if round % 3 == 0 { ALICE } else { BOB };
         stage.world.say_surely(speaker, stage.room, &format!("#{round}# honest"));
         stage.world.pass(1_000);
@@ -94,8 +94,8 @@ fn a_flood_of_everything_at_once_leaves_the_others_prompt_and_bounded() {
         let texts = stage.world.texts(node, stage.room);
         assert_eq!(texts.iter().filter(|text| text.contains("honest")).count(), 40, "node {node}");
         let held = stage.world.held(node, stage.room).unwrap();
-        let of_mallory = held.rows.iter().filter(|row| row.chain == stage.chain).count();
-        assert!(of_mallory < 8 * 20 + 5, "{of_mallory} of eight branches");
+        let of_rogue = held.rows.iter().filter(|row| row.chain == stage.chain).count();
+        assert!(of_rogue < 8 * 20 + 5, "{of_rogue} of eight branches");
     }
     assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
 }
@@ -117,7 +117,7 @@ fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobod
         assert!(stage.lost(link), "who gives hundreds too many loses the link");
     }
     for node in [ALICE, BOB] {
-        assert_eq!(of_mallory(&mut stage, node), limits::MAX_CONTROL_PER_MEMBER);
+        assert_eq!(of_rogue(&mut stage, node), limits::MAX_CONTROL_PER_MEMBER);
         assert!(stage.sizes(node).control < 300, "{:?}", stage.sizes(node));
         let said = stage.warnings(node);
         assert!(said.iter().any(|text| text.contains("more control entries than a member may")), "{said:?}");
@@ -126,9 +126,9 @@ fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobod
     // Who goes on speaking of them makes nobody think that something is missing.
     let link = stage.open(ALICE);
     stage.give(link, &flood[300..350]);
-    stage.world.puppet_says(MALLORY, link, &Frame::ControlHeads(vec![flood[349].id]));
+    stage.world.puppet_says(ROGUE, link, &Frame::ControlHeads(vec![flood[349].id]));
     stage.world.pass(12_000);
-    assert!(stage.world.puppet_is_linked(MALLORY, link));
+    assert!(stage.world.puppet_is_linked(ROGUE, link));
     let sent = stage.world.say_surely(ALICE, stage.room, "#0# under the newest roster");
     assert!(sent.warnings.is_empty(), "{:?}", sent.warnings);
     let said = stage.warnings(ALICE);
@@ -142,18 +142,18 @@ fn control_entries_beyond_256_of_one_member_are_not_taken_from_it_and_stop_nobod
 #[test]
 fn a_direct_room_takes_1024_control_entries_of_the_other_and_no_more() {
     let mut stage = Stage::new(903);
-    let (alice, mallory) = (stage.world.nodes[ALICE].peer, stage.world.nodes[MALLORY].peer);
-    let card = stage.world.identity(MALLORY).card(0, 0);
+    let (alice, rogue) = (stage.world.nodes[ALICE].peer, stage.world.nodes[ROGUE].peer);
+    let card = stage.world.identity(ROGUE).card(0, 0);
     let body = ControlBody::Direct(Direct { other: alice, card, known: Vec::new() });
-    let room = direct_room(&alice, &mallory).unwrap();
-    let opening = stage.world.puppet_control(MALLORY, (room, None), &[], body, None);
+    let room = direct_room(&alice, &rogue).unwrap();
+    let opening = stage.world.puppet_control(ROGUE, (room, None), &[], body, None);
     (stage.room, stage.membership) = (room, opening.id);
     let flood = stage.control_after(vec![opening.id], notes(1_500));
-    let link = stage.world.puppet_opens(MALLORY, ALICE, room, None);
+    let link = stage.world.puppet_opens(ROGUE, ALICE, room, None);
     stage.give(link, &[opening]);
     stage.give(link, &flood);
     assert!(stage.lost(link));
-    assert_eq!(of_mallory(&mut stage, ALICE), limits::MAX_CONTROL_IN_DIRECT);
+    assert_eq!(of_rogue(&mut stage, ALICE), limits::MAX_CONTROL_IN_DIRECT);
 }
 
 /// Out of order, so that the first of them only wait.
@@ -168,7 +168,7 @@ fn control_entries_that_wait_count_too() {
     let link = stage.open(ALICE);
     flood.reverse();
     stage.give(link, &flood[..250]);
-    assert!(of_mallory(&mut stage, ALICE) <= limits::MAX_CONTROL_PER_MEMBER);
+    assert!(of_rogue(&mut stage, ALICE) <= limits::MAX_CONTROL_PER_MEMBER);
     assert!(stage.sizes(ALICE).missing <= limits::MAX_WAITING_CONTROL, "{:?}", stage.sizes(ALICE));
     stage.others_are_well(0);
 }
@@ -189,7 +189,7 @@ fn what_two_sides_took_within_the_limit_both_hold_in_the_end() {
     }
     stage.world.mend(ALICE, BOB);
     stage.world.pass(60_000);
-    assert_eq!(of_mallory(&mut stage, ALICE), 401, "her join, and both sides' two hundred");
+    assert_eq!(of_rogue(&mut stage, ALICE), 401, "her join, and both sides' two hundred");
     assert_eq!(ids(&mut stage, ALICE), ids(&mut stage, BOB));
     let (alice, bob) =
         (stage.world.held(ALICE, stage.room).unwrap(), stage.world.held(BOB, stage.room).unwrap());
@@ -199,7 +199,7 @@ fn what_two_sides_took_within_the_limit_both_hold_in_the_end() {
     let more = stage.control(notes(3));
     let link = stage.open(BOB);
     stage.give(link, &more);
-    assert_eq!(of_mallory(&mut stage, BOB), 401);
+    assert_eq!(of_rogue(&mut stage, BOB), 401);
 }
 
 /// Who was made an owner meanwhile is not bound, and its own word is enough to show it.
@@ -291,7 +291,7 @@ fn join_of(stage: &Stage, identity: &Identity, ticket: EntryId, after: Vec<Entry
     Control::new(header, body, signature, Some(cosigned))
 }
 
-/// A room that 512 are in, most of them by joins that Mallory passes on, and the ticket that all came by.
+/// A room that 512 are in, most of them by joins that Rogue passes on, and the ticket that all came by.
 fn full_room(seed: u64) -> (Stage, EntryId, Vec<EntryId>) {
     let mut stage = Stage::new(seed);
     let held = stage.world.held(ALICE, stage.room).unwrap();
@@ -327,13 +327,13 @@ fn nobody_joins_a_room_of_512_and_whoever_tries_is_told() {
     let heard = stage.world.puppet_hears(eager, link);
     assert!(heard.contains(&Frame::Refuse(Refusal::Full)), "{heard:?}");
     // One who asks for the room first sees it, and is told.
-    let dave = stage.world.add_node("dave");
+    let fourth = stage.world.add_node("fourth");
     let text = stage.ticket_text.clone();
-    let refused = stage.world.join(dave, &text, 20_000);
+    let refused = stage.world.join(fourth, &text, 20_000);
     assert!(matches!(refused, Some(Err(Failure::Refused(Refusal::Full)))), "{refused:?}");
     let held = stage.world.held(ALICE, room).unwrap();
     assert_eq!(held.roster.members.len(), limits::MAX_MEMBERS);
-    assert!(!held.roster.reads(&stage.world.nodes[dave].peer));
+    assert!(!held.roster.reads(&stage.world.nodes[fourth].peer));
 }
 
 #[test]
@@ -341,10 +341,10 @@ fn no_owner_lets_anybody_into_a_room_of_512() {
     let (mut stage, ..) = full_room(906);
     let room = stage.room;
     let asks = stage.world.ticket(ALICE, room, Role::Member, true);
-    let dave = stage.world.add_node("dave");
-    stage.world.join(dave, &asks.text, 20_000).unwrap().unwrap();
+    let fourth = stage.world.add_node("fourth");
+    stage.world.join(fourth, &asks.text, 20_000).unwrap().unwrap();
     stage.world.pass(5_000);
-    let peer = stage.world.nodes[dave].peer;
+    let peer = stage.world.nodes[fourth].peer;
     let refused = stage.world.ask(ALICE, Command::Approve { room, peer });
     assert!(matches!(refused, Some(Err(Failure::Limit(_)))), "{refused:?}");
     let bob = stage.world.nodes[BOB].peer;
@@ -407,12 +407,11 @@ fn grants_to_outsiders_make_others_change_keys_a_few_times_and_no_more() {
         assert!(said.iter().any(|text| text.contains("to strangers again and again")), "{said:?}");
     }
     // Put out, she knows no key that is sealed under.
-    stage.world.remove(ALICE, stage.room, MALLORY);
+    stage.world.remove(ALICE, stage.room, ROGUE);
     stage.world.say_surely(ALICE, stage.room, "without her");
     let held = stage.world.held(ALICE, stage.room).unwrap();
     let row = held.rows.iter().max_by_key(|row| row.arrival).unwrap();
-    let card =
-        held.roster.cards.iter().find(|(_, peer)| **peer == stage.world.nodes[MALLORY].peer).unwrap().0;
+    let card = held.roster.cards.iter().find(|(_, peer)| **peer == stage.world.nodes[ROGUE].peer).unwrap().0;
     let given = held.dag.iter().filter_map(|control| control.body.rekey()).find(|rekey| rekey.key == row.key);
     assert!(given.unwrap().seals.iter().all(|seal| seal.to != *card));
 }
@@ -428,12 +427,12 @@ fn keys_made_for_one_alone_do_not_use_up_what_it_may_write() {
     let heads: Vec<EntryId> = held.dag.heads().iter().copied().collect();
     let card = held.roster.members[&bob].cards[0].card.clone();
     stage.world.put_to_sleep(ALICE);
-    let mallory = stage.world.nodes[MALLORY].peer;
+    let rogue = stage.world.nodes[ROGUE].peer;
     let rekeys: Vec<ControlBody> = (0..200u8)
         .map(|n| {
             let secret = Zeroizing::new([n; 32]);
             let key = crypto::key_id(&room, &secret);
-            let context = SealContext { room, key, to: card.id(), author: mallory };
+            let context = SealContext { room, key, to: card.id(), author: rogue };
             let mut rng = ChaCha20Rng::from_seed([n; 32]);
             let seal = crypto::seal_key(&context, &card.sealing_key, &secret, &mut rng).unwrap();
             ControlBody::Rekey(Rekey { key, seals: vec![seal], wraps: Vec::new() })
@@ -474,9 +473,9 @@ fn a_chain_is_paused_and_not_holed_and_complete_when_it_resumes() {
         }
         stage.world.pass(5_000);
         let view = stage.world.nodes[ALICE].engine.as_ref().unwrap().room(&stage.room).unwrap();
-        let mallory = stage.world.nodes[MALLORY].peer;
+        let rogue = stage.world.nodes[ROGUE].peer;
         let paused: Vec<_> = view.paused.iter().map(|paused| paused.peer).collect();
-        assert_eq!(paused, [mallory], "pushed {pushed}");
+        assert_eq!(paused, [rogue], "pushed {pushed}");
         let held = stage.of_chain(ALICE);
         assert!((300..=401).contains(&held.len()), "{}", held.len());
         assert!(held.iter().enumerate().all(|(at, seq)| *seq == at as u64), "no holes");

@@ -86,7 +86,7 @@ fn heads_with_low_ids_keep_no_member_from_speaking_ruling_or_leaving() {
 #[test]
 fn heads_with_low_ids_keep_nobody_from_coming_in() {
     let (mut world, room, [a, m, _], _) = three(3);
-    let newcomer = world.add_node("dave");
+    let newcomer = world.add_node("fourth");
     let invited = world.ticket(a, room, Role::Member, false);
     world.settle();
     world.make_puppet(m);
@@ -128,13 +128,13 @@ fn a_ticket_that_names_a_direct_room_is_refused_and_spoils_none() {
         assert_eq!(standing(&world, node, room), None);
     }
     // Nor that of this one and a stranger whom the text names.
-    let stranger = world.add_node("dave");
+    let stranger = world.add_node("fourth");
     let peer = world.nodes[stranger].peer;
     ticket.room = direct_room(&world.nodes[a].peer, &peer).unwrap();
     ticket.endpoints = vec![Endpoint { peer, addresses: Vec::new() }];
     assert!(matches!(world.join(a, &ticket.to_text(), 0), Some(Err(Failure::Direct))));
     // Whom nobody had heard of when the text was pasted, and who opens it later, is one of two all the same.
-    let unheard = world.add_node("erin");
+    let unheard = world.add_node("unheard");
     ticket.room = direct_room(&world.nodes[a].peer, &world.nodes[unheard].peer).unwrap();
     ticket.endpoints = vec![Endpoint { peer: world.nodes[c].peer, addresses: Vec::new() }];
     assert!(matches!(world.join(a, &ticket.to_text(), 0), Some(Ok(_))));
@@ -178,7 +178,7 @@ fn three_hundred_strangers_who_stay_keep_nobody_from_coming_in() {
 #[test]
 fn what_a_stranger_gives_without_its_parents_is_not_kept() {
     let (mut world, room, [a, _, _], _) = three(7);
-    let stranger = world.add_node("dave");
+    let stranger = world.add_node("fourth");
     world.make_puppet(stranger);
     let made_up = |n: u8| {
         let note = ControlBody::Want(Want { keys: vec![KeyId([n; 32])] });
@@ -192,7 +192,7 @@ fn what_a_stranger_gives_without_its_parents_is_not_kept() {
 #[test]
 fn a_member_proves_no_ticket_to_somebody_nobody_knows() {
     let (mut world, room, [_, b, _], _) = three(8);
-    let stranger = world.add_node("dave");
+    let stranger = world.add_node("fourth");
     world.make_puppet(stranger);
     let link = world.puppet_dials(stranger, b, room);
     let hello = parlor_wire::frame::Hello {

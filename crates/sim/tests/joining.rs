@@ -61,7 +61,7 @@ fn wound_23_an_expired_ticket_lets_nobody_in_whatever_the_joiners_clock_says() {
 #[test]
 fn wound_23_a_join_by_a_dead_ticket_is_refused_on_a_link_that_proves_nothing() {
     let mut world = World::new(6);
-    let [alice, bob, carol, eve] = ["alice", "bob", "carol", "eve"].map(|nick| world.add_node(nick));
+    let [alice, bob, carol, late] = ["alice", "bob", "carol", "late"].map(|nick| world.add_node(nick));
     let first = world.start_room(alice, "room");
     let room = first.room;
     world.join(bob, &first.text, 20_000).unwrap().unwrap();
@@ -81,7 +81,7 @@ fn wound_23_a_join_by_a_dead_ticket_is_refused_on_a_link_that_proves_nothing() {
     let by_bob = world.ticket_naming(&spent.text, bob);
     world.join(carol, &by_bob, 20_000).unwrap().unwrap();
     world.pass(1_200_000);
-    world.make_puppet(eve);
+    world.make_puppet(late);
     let tries = [
         (closed, Some(Refusal::TicketClosed)),
         (spent, Some(Refusal::TicketSpent)),
@@ -90,12 +90,12 @@ fn wound_23_a_join_by_a_dead_ticket_is_refused_on_a_link_that_proves_nothing() {
     ];
     for (ticket, why) in tries {
         let keys = ticket_keys(&ticket.text);
-        let body = ControlBody::Join(Join { ticket: ticket.id, card: world.identity(eve).card(0, 1) });
-        let join = world.puppet_control(eve, (room, None), &[ticket.id], body, Some(&keys));
-        let link = world.puppet_opens(eve, bob, room, None);
+        let body = ControlBody::Join(Join { ticket: ticket.id, card: world.identity(late).card(0, 1) });
+        let join = world.puppet_control(late, (room, None), &[ticket.id], body, Some(&keys));
+        let link = world.puppet_opens(late, bob, room, None);
         let batch = ControlBatch { entries: vec![join.encode().into()], more: false };
-        world.puppet_says(eve, link, &Frame::ControlBatch(batch));
-        let heard = world.puppet_hears(eve, link);
+        world.puppet_says(late, link, &Frame::ControlBatch(batch));
+        let heard = world.puppet_hears(late, link);
         let refused = heard.iter().find_map(|frame| match frame {
             Frame::Refuse(why) => Some(*why),
             _ => None,
@@ -104,7 +104,7 @@ fn wound_23_a_join_by_a_dead_ticket_is_refused_on_a_link_that_proves_nothing() {
         let held = world.held(bob, room).unwrap();
         assert_eq!(held.dag.contains(&join.id), why.is_none(), "{why:?}");
     }
-    assert!(reads(&mut world, bob, room, eve), "by the one that was open");
+    assert!(reads(&mut world, bob, room, late), "by the one that was open");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn reads(world: &mut World, node: usize, room: RoomId, whom: usize) -> bool {
     world.held(node, room).unwrap().roster.reads(&peer)
 }
 
-/// A ticket for one: Carol joins by it at Alice's, Dave at Bob's, in a partition; Alice closes it having heard of Carol. Then Eve, who
+/// A ticket for one: Carol joins by it at Alice's, the fourth at Bob's, in a partition; Alice closes it having heard of Carol. Then the latecomer, who
 /// kept the text, writes a join upon nothing but the ticket, with a stamp of long before: she gives it herself, and Carol, who is in,
 /// builds upon it so that nobody can refuse it. Clocks are six hours wrong.
 #[test]
@@ -237,8 +237,8 @@ fn scenario_4_one_use_two_joins_in_a_partition_a_close_and_a_backdated_third() {
     for (seed, skew) in [(40, 0), (41, 6 * HOUR_MS), (42, -6 * HOUR_MS)] {
         let mut world = World::new(seed);
         let (alice, bob) = (world.add_node("alice"), world.add_node_skewed("bob", -skew));
-        let (carol, dave) = (world.add_node_skewed("carol", skew), world.add_node_skewed("dave", -skew));
-        let eve = world.add_node_skewed("eve", skew);
+        let (carol, fourth) = (world.add_node_skewed("carol", skew), world.add_node_skewed("fourth", -skew));
+        let late = world.add_node_skewed("late", skew);
         let first = world.start_room(alice, "room");
         let room = first.room;
         world.join(bob, &first.text, 20_000).unwrap().unwrap();
@@ -246,36 +246,36 @@ fn scenario_4_one_use_two_joins_in_a_partition_a_close_and_a_backdated_third() {
         let terms = Terms { expires, uses: Some(1), role: Role::Member, approve: false };
         let once = world.invite_on(alice, room, Some(terms)).unwrap().unwrap();
         world.settle();
-        for (one, other) in [(alice, bob), (alice, dave), (bob, carol), (carol, dave)] {
+        for (one, other) in [(alice, bob), (alice, fourth), (bob, carol), (carol, fourth)] {
             world.cut(one, other);
         }
         world.join(carol, &once.text, 20_000).unwrap().unwrap();
         let by_bob = world.ticket_naming(&once.text, bob);
-        world.join(dave, &by_bob, 20_000).unwrap().unwrap();
+        world.join(fourth, &by_bob, 20_000).unwrap().unwrap();
         world.pass(120_000);
         assert!(
-            reads(&mut world, alice, room, carol) && reads(&mut world, bob, room, dave),
+            reads(&mut world, alice, room, carol) && reads(&mut world, bob, room, fourth),
             "{seed}: both are in"
         );
         world.settle();
         world.check_room(room);
         let held = world.held(alice, room).unwrap();
         assert!(held.roster.tickets[&once.id].closed, "{seed}");
-        let in_now = |world: &mut World| [carol, dave, eve].map(|whom| reads(world, bob, room, whom));
+        let in_now = |world: &mut World| [carol, fourth, late].map(|whom| reads(world, bob, room, whom));
         assert_eq!(
             in_now(&mut world),
             [true, false, false],
             "{seed}: the close had seen the one and not the other"
         );
         let keys = ticket_keys(&once.text);
-        world.make_puppet(eve);
-        let body = ControlBody::Join(Join { ticket: once.id, card: world.identity(eve).card(0, 1) });
-        let join = world.puppet_control(eve, (room, None), &[once.id], body, Some(&keys));
-        let mut hers = Carrier::of(&mut world, eve, alice, room);
+        world.make_puppet(late);
+        let body = ControlBody::Join(Join { ticket: once.id, card: world.identity(late).card(0, 1) });
+        let join = world.puppet_control(late, (room, None), &[once.id], body, Some(&keys));
+        let mut hers = Carrier::of(&mut world, late, alice, room);
         let backdated = hers.add(&world, join.clone());
         for to in [alice, bob] {
             hers.serves(&mut world, to, Some(&keys), 10_000);
-            assert!(!reads(&mut world, to, room, eve), "{seed}: {to} lets her in");
+            assert!(!reads(&mut world, to, room, late), "{seed}: {to} lets her in");
         }
         world.make_puppet(carol);
         let peer = world.nodes[carol].peer;

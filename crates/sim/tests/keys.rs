@@ -203,20 +203,20 @@ fn an_unknown_control_kind_freezes_the_room_and_loses_nothing() {
         matches!(view.state, RoomStanding::Frozen(_))
     };
     // Somebody who is no member, and a member in another's name.
-    let mallory = world.add_node("m");
+    let rogue = world.add_node("m");
     let keys = ticket_keys(&first.text);
-    let by_stranger = unknown(mallory, bob, &world);
+    let by_stranger = unknown(rogue, bob, &world);
     let by_member = unknown(carol, carol, &world);
-    world.make_puppet(mallory);
-    let link = world.puppet_opens(mallory, alice, room, Some(&keys));
+    world.make_puppet(rogue);
+    let link = world.puppet_opens(rogue, alice, room, Some(&keys));
     let batch = |control: &Control| {
         let entries = vec![control.encode().into()];
         parlor_wire::frame::Frame::ControlBatch(parlor_wire::frame::ControlBatch { entries, more: false })
     };
-    world.puppet_says(mallory, link, &batch(&by_stranger));
+    world.puppet_says(rogue, link, &batch(&by_stranger));
     world.pass(1_000);
     assert!(!frozen(&world, alice));
-    world.puppet_says(mallory, link, &batch(&by_member));
+    world.puppet_says(rogue, link, &batch(&by_member));
     world.pass(1_000);
     assert!(frozen(&world, alice) && !frozen(&world, bob));
     let refused = world.say(alice, room, "#1#").unwrap();
@@ -346,11 +346,11 @@ fn k4_what_lets_in_carries_all_heads_and_what_keeps_out_a_key_that_is_not_given_
     let (mut world, room, [a, b, _], _) = three(11);
     let free = world.ticket(a, room, Role::Member, false);
     let asking = world.ticket(a, room, Role::Member, true);
-    let d = world.add_node("dave");
+    let d = world.add_node("fourth");
     world.join(d, &asking.text, 20_000).unwrap().unwrap();
     world.pass(5_000);
-    let (bob, dave) = (world.nodes[b].peer, world.nodes[d].peer);
-    world.rule(a, Command::Approve { room, peer: dave });
+    let (bob, fourth) = (world.nodes[b].peer, world.nodes[d].peer);
+    world.rule(a, Command::Approve { room, peer: fourth });
     world.settle();
     world.rule(a, Command::CloseTicket { room, ticket: free.id });
     world.remove(a, room, b);
@@ -375,7 +375,7 @@ fn k4_what_lets_in_carries_all_heads_and_what_keeps_out_a_key_that_is_not_given_
                 assert_eq!(granted(&ticket.grants), [ticket.recipient()]);
             }
             ControlBody::Admit(admit) => {
-                assert_eq!(granted(&admit.grants), cards_of(dave).collect::<Vec<_>>());
+                assert_eq!(granted(&admit.grants), cards_of(fourth).collect::<Vec<_>>());
             }
             ControlBody::Close(close) if close.ticket == free.id => {
                 assert!(!rekeyed(&close.rekey).contains(&recipient(&free.id)));

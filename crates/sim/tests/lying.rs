@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
+use common::{ALICE, BOB, ROGUE, Stage, blake3_of};
 use parlor_core::crypto::{TicketKeys, seal_signal};
 use parlor_core::engine::api::Command;
 use parlor_sim::act::ticket_keys;
@@ -20,7 +20,7 @@ fn wound_18_a_link_without_proof_or_membership_is_told_nothing() {
     stage.world.say_surely(ALICE, stage.room, "#1# secret");
     stage.world.make_puppet(stranger);
     let room = stage.room;
-    // No proof; and Mallory's proof of before, replayed by somebody else.
+    // No proof; and Rogue's proof of before, replayed by somebody else.
     let other = TicketKeys::from_seed(&[8; 32]);
     for keys in [None, Some(&other)] {
         let link = stage.world.puppet_opens(stranger, ALICE, room, keys);
@@ -55,9 +55,9 @@ fn wound_18_a_proof_is_of_no_use_to_another() {
         Frame::Hello(hello) => Some(hello.nonce),
         _ => None,
     });
-    // Signed for Mallory, who holds the ticket, with the right nonce.
-    let (mallory, alice) = (stage.world.nodes[MALLORY].peer, stage.world.nodes[ALICE].peer);
-    let message = proof_message(&mallory, &alice, &room, &nonce.unwrap());
+    // Signed for Rogue, who holds the ticket, with the right nonce.
+    let (rogue, alice) = (stage.world.nodes[ROGUE].peer, stage.world.nodes[ALICE].peer);
+    let message = proof_message(&rogue, &alice, &room, &nonce.unwrap());
     let signature = stage.ticket.sign(domain::LINK_PROOF, &message);
     let proof = Some(Proof { signing_key: stage.ticket.signing_key(), signature });
     stage.world.puppet_says(thief, link, &Frame::Open(Open { room, proof }));
@@ -104,7 +104,7 @@ fn malformed_frames_close_the_link_and_nothing_else() {
     }
     for bytes in frames {
         let link = stage.open(ALICE);
-        stage.world.puppet_sends(MALLORY, link, bytes.clone());
+        stage.world.puppet_sends(ROGUE, link, bytes.clone());
         assert!(stage.lost(link), "{bytes:?}");
     }
     stage.others_are_well(0);
@@ -118,7 +118,7 @@ fn wound_17_an_entry_nobody_signed_is_not_taken() {
     let link = stage.open(ALICE);
     stage.push(link, &entries);
     assert!(stage.lost(link));
-    // In the name of another: Bob's chain, Mallory's signature.
+    // In the name of another: Bob's chain, Rogue's signature.
     let peer = stage.world.nodes[BOB].peer;
     let held = stage.world.held(ALICE, stage.room).unwrap();
     let bobs = *held.roster.chains.iter().find(|(_, state)| state.author == peer).unwrap().0;
@@ -164,7 +164,7 @@ fn garbage_signatures_inside_a_run_part_no_honest_peers() {
             entries[last] = {
                 let mut good = entries[last].clone();
                 good.signature =
-                    stage.world.identity(MALLORY).sign(domain::DATA_SIGNATURE, &good.header.bytes());
+                    stage.world.identity(ROGUE).sign(domain::DATA_SIGNATURE, &good.header.bytes());
                 good
             };
             for part in entries.chunks(every.min(256)) {
@@ -172,7 +172,7 @@ fn garbage_signatures_inside_a_run_part_no_honest_peers() {
             }
             sent += entries.len();
         }
-        assert!(stage.world.puppet_is_linked(MALLORY, link), "{every} {forked}");
+        assert!(stage.world.puppet_is_linked(ROGUE, link), "{every} {forked}");
         stage.world.pass(20_000);
         assert_eq!(stage.world.texts(ALICE, stage.room).len(), sent, "{every} {forked}");
         stage.world.kill(BOB);
@@ -190,18 +190,18 @@ fn wants_without_credit_lose_the_link() {
     // All at once, before any can be answered.
     for from in 0..12 {
         let bytes = want(from);
-        stage.world.puppet_throws(MALLORY, link, bytes);
+        stage.world.puppet_throws(ROGUE, link, bytes);
     }
     assert!(stage.lost(link));
     let link = stage.open(ALICE);
     let backwards = Frame::DataWant(DataWant { chain, from_seq: 5, to_seq: 4 });
-    stage.world.puppet_says(MALLORY, link, &backwards);
+    stage.world.puppet_says(ROGUE, link, &backwards);
     assert!(stage.lost(link));
     let link = stage.open(ALICE);
     let all = Frame::DataWant(DataWant { chain, from_seq: 0, to_seq: u64::MAX });
-    stage.world.puppet_says(MALLORY, link, &all);
+    stage.world.puppet_says(ROGUE, link, &all);
     stage.world.pass(100);
-    assert!(stage.world.puppet_is_linked(MALLORY, link), "a long want is served a batch");
+    assert!(stage.world.puppet_is_linked(ROGUE, link), "a long want is served a batch");
     stage.others_are_well(0);
 }
 
@@ -210,7 +210,7 @@ fn a_batch_nobody_asked_for_loses_the_link() {
     let mut stage = Stage::new(68);
     let link = stage.open(ALICE);
     let batch = DataBatch { chain: stage.chain, from_seq: 0, entries: Vec::new() };
-    stage.world.puppet_says(MALLORY, link, &Frame::DataBatch(batch));
+    stage.world.puppet_says(ROGUE, link, &Frame::DataBatch(batch));
     assert!(stage.lost(link));
     stage.others_are_well(0);
 }
@@ -222,13 +222,13 @@ fn heads_that_do_not_exist_cost_a_bounded_effort_and_no_warning_outlives_the_lin
     let made_up = |n: u64| EntryId(body_hash(&n.to_be_bytes()).0);
     for round in 0..20 {
         let heads = (0..256).map(|n| made_up(round * 1000 + n)).collect();
-        stage.world.puppet_says(MALLORY, link, &Frame::ControlHeads(heads));
+        stage.world.puppet_says(ROGUE, link, &Frame::ControlHeads(heads));
         let chain = stage.chain;
         let tips = (0..8).map(|n| Tip { seq: u64::MAX - n, id: made_up(n) }).collect();
         let heads = DataHeads { chains: vec![ChainTips { chain, tips }], complete: true };
-        stage.world.puppet_says(MALLORY, link, &Frame::DataHeads(heads));
+        stage.world.puppet_says(ROGUE, link, &Frame::DataHeads(heads));
     }
-    let heard = stage.world.puppet_hears(MALLORY, link);
+    let heard = stage.world.puppet_hears(ROGUE, link);
     assert!(heard.len() < 200, "{}", heard.len());
     let sizes = stage.world.nodes[ALICE].engine.as_ref().unwrap().sizes();
     assert!(sizes.spoken <= 256 && sizes.wants <= 4 && sizes.loads < 50, "{sizes:?}");
@@ -247,12 +247,12 @@ fn batches_that_never_connect_are_not_asked_for_again_and_again() {
     let entries = stage.entries(stage.last, 50, 1, "real");
     let tip = Tip { seq: entries[49].header.seq, id: entries[49].id };
     let heads = DataHeads { chains: vec![ChainTips { chain: stage.chain, tips: vec![tip] }], complete: true };
-    stage.world.puppet_says(MALLORY, link, &Frame::DataHeads(heads));
+    stage.world.puppet_says(ROGUE, link, &Frame::DataHeads(heads));
     let mut asked = 0;
     for _ in 0..200 {
         let wants: Vec<DataWant> = stage
             .world
-            .puppet_hears(MALLORY, link)
+            .puppet_hears(ROGUE, link)
             .into_iter()
             .filter_map(|frame| if let Frame::DataWant(want) = frame { Some(want) } else { None })
             .collect();
@@ -261,7 +261,7 @@ fn batches_that_never_connect_are_not_asked_for_again_and_again() {
             // The last entry only, which follows nothing.
             let entries = vec![entries[49].encode().into()];
             let batch = DataBatch { chain: want.chain, from_seq: want.from_seq, entries };
-            stage.world.puppet_says(MALLORY, link, &Frame::DataBatch(batch));
+            stage.world.puppet_says(ROGUE, link, &Frame::DataBatch(batch));
         }
     }
     assert!((1..20).contains(&asked), "{asked}");
@@ -279,7 +279,7 @@ fn acknowledgements_and_stamps_beyond_all_numbers_harm_nobody() {
     for chain in held.roster.chains.keys() {
         let tips = vec![Tip { seq: u64::MAX, id: EntryId([3; 32]) }];
         let ack = Ack { chains: vec![ChainTips { chain: *chain, tips }] };
-        stage.world.puppet_says(MALLORY, link, &Frame::Ack(ack));
+        stage.world.puppet_says(ROGUE, link, &Frame::Ack(ack));
     }
     let mut after = stage.last;
     for (n, time) in [4_070_908_800_000, u64::MAX, 0, u64::MAX - 1].into_iter().enumerate() {
@@ -339,18 +339,18 @@ fn signals_of_others_names_and_floods_of_them_are_bounded() {
         let said = [0xa2, 0, 0x61, b's', 1, 0x61, b'p'];
         signal.sealed = seal_signal(&stage.key.1, &stage.room, &signal, &said).unwrap().into();
         let message = [&stage.room.0[..], &signal.signed_bytes()].concat();
-        signal.signature = Some(stage.world.identity(MALLORY).sign(domain::SIGNAL_SIGNATURE, &message));
+        signal.signature = Some(stage.world.identity(ROGUE).sign(domain::SIGNAL_SIGNATURE, &message));
         signal
     };
     for n in 0..300 {
-        let frame = Frame::Signal(signal(MALLORY, n, &stage));
-        stage.world.puppet_says(MALLORY, link, &frame);
+        let frame = Frame::Signal(signal(ROGUE, n, &stage));
+        stage.world.puppet_says(ROGUE, link, &frame);
     }
-    assert!(stage.world.puppet_is_linked(MALLORY, link));
+    assert!(stage.world.puppet_is_linked(ROGUE, link));
     let sizes = stage.world.nodes[ALICE].engine.as_ref().unwrap().sizes();
     assert_eq!(sizes.signals, 32, "{sizes:?}");
     let frame = Frame::Signal(signal(BOB, 1, &stage));
-    stage.world.puppet_says(MALLORY, link, &frame);
+    stage.world.puppet_says(ROGUE, link, &frame);
     assert!(stage.lost(link), "in Bob's name");
     stage.others_are_well(0);
 }
@@ -359,7 +359,7 @@ fn signals_of_others_names_and_floods_of_them_are_bounded() {
 #[test]
 fn who_was_put_out_is_served_nothing_that_was_written_after() {
     let mut stage = Stage::new(74);
-    stage.world.remove(ALICE, stage.room, MALLORY);
+    stage.world.remove(ALICE, stage.room, ROGUE);
     let last = stage.world.held(ALICE, stage.room).unwrap().dag.len();
     for _ in 0..3 {
         stage.world.rule(ALICE, Command::Rekey { room: stage.room });
@@ -368,13 +368,13 @@ fn who_was_put_out_is_served_nothing_that_was_written_after() {
     let later: Vec<EntryId> = held.dag.iter().skip(last).map(|control| control.id).collect();
     assert_eq!(later.len(), 3);
     let (room, ticket) = (stage.room, &stage.ticket);
-    let link = stage.world.puppet_opens(MALLORY, ALICE, room, Some(ticket));
+    let link = stage.world.puppet_opens(ROGUE, ALICE, room, Some(ticket));
     let want = ControlWant { want: later.clone(), have: Vec::new() };
-    stage.world.puppet_says(MALLORY, link, &Frame::ControlWant(want));
+    stage.world.puppet_says(ROGUE, link, &Frame::ControlWant(want));
     let want = DataWant { chain: stage.chain, from_seq: 0, to_seq: 100 };
-    stage.world.puppet_says(MALLORY, link, &Frame::DataWant(want));
+    stage.world.puppet_says(ROGUE, link, &Frame::DataWant(want));
     stage.world.pass(1_000);
-    let heard = stage.world.puppet_hears(MALLORY, link);
+    let heard = stage.world.puppet_hears(ROGUE, link);
     let given = |frame: &Frame| match frame {
         Frame::ControlBatch(batch) => {
             batch.entries.iter().map(|bytes| Control::decode(bytes).unwrap()).collect()

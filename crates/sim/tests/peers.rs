@@ -48,15 +48,15 @@ fn a_petname_is_what_a_peer_is_called_in_people_and_messages_until_it_is_taken_a
 #[test]
 fn wound_20_who_takes_the_name_of_a_named_peer_is_shown_apart_and_warned_of_even_in_another_room() {
     let mut world = World::new(2);
-    let (alice, bob, mallory) = (world.add_node("alice"), world.add_node("bob"), world.add_node("mallory"));
+    let (alice, bob, rogue) = (world.add_node("alice"), world.add_node("bob"), world.add_node("rogue"));
     let first = world.start_room_with(alice, &[bob]).room;
-    let second = world.start_room_with(alice, &[mallory]).room;
-    let (bob_id, mallory_id) = (peer(&world, bob), peer(&world, mallory));
+    let second = world.start_room_with(alice, &[rogue]).room;
+    let (bob_id, rogue_id) = (peer(&world, bob), peer(&world, rogue));
     call(&mut world, alice, bob_id, Some("bob")).unwrap();
-    world.ask(mallory, Command::SetNick("B\u{43e}b".into())).unwrap().unwrap();
-    world.say_surely(mallory, second, "#1#");
+    world.ask(rogue, Command::SetNick("B\u{43e}b".into())).unwrap().unwrap();
+    world.say_surely(rogue, second, "#1#");
     world.settle();
-    let name = shown(&world, alice, second, mallory_id);
+    let name = shown(&world, alice, second, rogue_id);
     assert!(name.starts_with("B\u{43e}b~"), "{name}");
     let said = format!("“{name}” is not the bob you named, who is {}", bob_id.short());
     let room =
@@ -67,9 +67,9 @@ fn wound_20_who_takes_the_name_of_a_named_peer_is_shown_apart_and_warned_of_even
         people(&world, alice, second).into_iter().filter_map(|person| person.warning).collect();
     assert_eq!(warned, [said]);
     // Whoever is given a name of their own is known by that.
-    call(&mut world, alice, mallory_id, Some("mallory")).unwrap();
+    call(&mut world, alice, rogue_id, Some("rogue")).unwrap();
     assert_eq!(room(&world, second), [""; 0]);
-    assert_eq!(shown(&world, alice, second, mallory_id), "mallory");
+    assert_eq!(shown(&world, alice, second, rogue_id), "rogue");
 }
 
 #[test]

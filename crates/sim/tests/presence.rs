@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
+use common::{ALICE, BOB, ROGUE, Stage, blake3_of};
 use parlor_core::crypto::seal_signal;
 use parlor_core::engine::api::{Command, Presence, Priority, SessionView, Status};
 use parlor_sim::World;
@@ -142,18 +142,18 @@ fn wound_18_a_peer_that_names_anothers_session_does_not_touch_it() {
     assert_eq!(before.len(), 1);
     let link = stage.open(ALICE);
     let counter = stage.world.wall_ms(BOB) + 1_000_000_000;
-    // Of its own, under Bob's handle: another session, and Mallory's.
-    let own = signal(&stage, MALLORY, MALLORY, SESSION, counter);
+    // Of its own, under Bob's handle: another session, and Rogue's.
+    let own = signal(&stage, ROGUE, ROGUE, SESSION, counter);
     let ended = Signal { ttl_s: 0, ..own.clone() };
-    stage.world.puppet_says(MALLORY, link, &Frame::Signal(own));
+    stage.world.puppet_says(ROGUE, link, &Frame::Signal(own));
     assert_eq!(seen(&stage.world, ALICE, room, BOB), before);
-    assert_eq!(seen(&stage.world, ALICE, room, MALLORY)[0].presence.label, "s");
+    assert_eq!(seen(&stage.world, ALICE, room, ROGUE)[0].presence.label, "s");
     // Changed after it was signed, and in Bob's name: the link is lost each time, and nothing else.
-    stage.world.puppet_says(MALLORY, link, &Frame::Signal(Signal { counter: counter + 1, ..ended }));
+    stage.world.puppet_says(ROGUE, link, &Frame::Signal(Signal { counter: counter + 1, ..ended }));
     assert!(stage.lost(link));
     let link = stage.open(ALICE);
-    let forged = signal(&stage, BOB, MALLORY, SESSION, counter);
-    stage.world.puppet_says(MALLORY, link, &Frame::Signal(forged));
+    let forged = signal(&stage, BOB, ROGUE, SESSION, counter);
+    stage.world.puppet_says(ROGUE, link, &Frame::Signal(forged));
     assert!(stage.lost(link));
     assert_eq!(seen(&stage.world, ALICE, room, BOB), before);
     stage.world.pass(60_000);
@@ -165,16 +165,16 @@ fn wound_18_a_signal_that_is_said_again_revives_nothing() {
     let mut stage = Stage::new(905);
     let room = stage.room;
     let link = stage.open(BOB);
-    stage.world.puppet_hears(MALLORY, link);
+    stage.world.puppet_hears(ROGUE, link);
     announce(&mut stage.world, ALICE, room, Some(working()));
     stage.world.pass(40_000);
-    let heard = stage.world.puppet_hears(MALLORY, link);
+    let heard = stage.world.puppet_hears(ROGUE, link);
     let signals: Vec<Frame> = heard.into_iter().filter(|frame| matches!(frame, Frame::Signal(_))).collect();
-    assert!(signals.len() >= 2, "Mallory keeps what was passed on");
+    assert!(signals.len() >= 2, "Rogue keeps what was passed on");
     let replay = |stage: &mut Stage, when: &str| {
         let link = stage.open(BOB);
         for frame in &signals {
-            stage.world.puppet_says(MALLORY, link, frame);
+            stage.world.puppet_says(ROGUE, link, frame);
         }
         assert!(seen(&stage.world, BOB, room, ALICE).is_empty(), "{when}");
     };

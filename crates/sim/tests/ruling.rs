@@ -83,7 +83,7 @@ fn what_the_removed_says_beyond_the_cut_does_not_count_after_the_partition_heals
 #[test]
 fn one_who_asks_waits_for_an_owner_and_is_in_when_one_says_so() {
     let (mut world, room, [a, _, c], _) = three(3);
-    let d = world.add_node("dave");
+    let d = world.add_node("fourth");
     let asks = world.ticket(a, room, Role::Member, true);
     world.say_surely(c, room, "before");
     world.settle();
@@ -112,7 +112,7 @@ fn one_who_asks_waits_for_an_owner_and_is_in_when_one_says_so() {
 #[test]
 fn a_request_reaches_an_owner_who_slept_through_members() {
     let (mut world, room, [a, b, c], _) = three(4);
-    let d = world.add_node("dave");
+    let d = world.add_node("fourth");
     let asks = world.ticket(a, room, Role::Reader, true);
     world.settle();
     world.cut(a, d);

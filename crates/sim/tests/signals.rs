@@ -3,17 +3,17 @@
 
 mod common;
 
-use common::{ALICE, BOB, MALLORY, Stage, blake3_of};
+use common::{ALICE, BOB, ROGUE, Stage, blake3_of};
 use parlor_core::crypto::seal_signal;
 use parlor_core::engine::api::{Command, Presence};
 use parlor_sim::World;
 use parlor_wire::frame::{Frame, Signal};
 use parlor_wire::{Salt, domain, limits};
 
-/// The `n`th word of one session of Mallory's: each says something else than the one before.
+/// The `n`th word of one session of Rogue's: each says something else than the one before.
 fn word(stage: &Stage, n: u64) -> Frame {
     let mut signal = Signal {
-        author: stage.world.nodes[MALLORY].peer,
+        author: stage.world.nodes[ROGUE].peer,
         session: Salt([1; 16]),
         counter: n + 1,
         ttl_s: 90,
@@ -25,7 +25,7 @@ fn word(stage: &Stage, n: u64) -> Frame {
     let said = [0xa2, 0, 0x61, b'a' + (n % 20) as u8, 1, 0x61, b'p'];
     signal.sealed = seal_signal(&stage.key.1, &stage.room, &signal, &said).unwrap().into();
     let message = [&stage.room.0[..], &signal.signed_bytes()].concat();
-    signal.signature = Some(stage.world.identity(MALLORY).sign(domain::SIGNAL_SIGNATURE, &message));
+    signal.signature = Some(stage.world.identity(ROGUE).sign(domain::SIGNAL_SIGNATURE, &message));
     Frame::Signal(signal)
 }
 
@@ -33,15 +33,15 @@ fn word(stage: &Stage, n: u64) -> Frame {
 fn more_than_128_signals_of_one_author_in_a_minute_are_neither_heeded_nor_passed_on() {
     let mut stage = Stage::new(930);
     let link = stage.open(ALICE);
-    stage.world.cut(MALLORY, BOB);
+    stage.world.cut(ROGUE, BOB);
     let passed_on = |stage: &mut Stage, from: u64| {
         let before = stage.world.nodes[ALICE].sent.frames;
-        (from..from + 400).for_each(|n| stage.world.puppet_says(MALLORY, link, &word(stage, n)));
+        (from..from + 400).for_each(|n| stage.world.puppet_says(ROGUE, link, &word(stage, n)));
         stage.world.nodes[ALICE].sent.frames - before
     };
     let most = limits::MAX_SIGNALS_PER_MINUTE as u64;
     assert_eq!(passed_on(&mut stage, 0), most);
-    assert!(stage.world.puppet_is_linked(MALLORY, link), "who talks too much is not heard, and not cut off");
+    assert!(stage.world.puppet_is_linked(ROGUE, link), "who talks too much is not heard, and not cut off");
     stage.world.pass(60_000);
     assert_eq!(passed_on(&mut stage, 1_000), most, "in the next minute as many again");
     stage.others_are_well(0);

@@ -6,7 +6,7 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{ALICE, BOB, MALLORY, Stage};
+use common::{ALICE, BOB, ROGUE, Stage};
 use parlor_core::crypto::seal_signal;
 use parlor_core::engine::api::{Command, NEAR, Places, Reach};
 use parlor_core::room::said::Whereabouts;
@@ -80,7 +80,7 @@ fn where_a_joiner_is_is_known_as_soon_as_it_is_in() {
     assert_eq!(known.addresses, [at("192.0.2.7:4711")]);
 }
 
-/// The place of Mallory, or what she says is Bob's.
+/// The place of Rogue, or what she says is Bob's.
 fn told(stage: &Stage, author: usize, counter: u64, address: &str) -> Frame {
     let said = Whereabouts { addresses: vec![address.into()], relay: None }.encode();
     let mut signal = Signal {
@@ -95,7 +95,7 @@ fn told(stage: &Stage, author: usize, counter: u64, address: &str) -> Frame {
     };
     signal.sealed = seal_signal(&stage.key.1, &stage.room, &signal, &said).unwrap().into();
     let message = [&stage.room.0[..], &signal.signed_bytes()].concat();
-    signal.signature = Some(stage.world.identity(MALLORY).sign(domain::SIGNAL_SIGNATURE, &message));
+    signal.signature = Some(stage.world.identity(ROGUE).sign(domain::SIGNAL_SIGNATURE, &message));
     Frame::Whereabouts(signal)
 }
 
@@ -103,17 +103,17 @@ fn told(stage: &Stage, author: usize, counter: u64, address: &str) -> Frame {
 fn nobody_says_where_another_is_and_an_old_word_does_not_undo_a_new_one() {
     let mut stage = Stage::new(902);
     let link = stage.open(ALICE);
-    let mallory = stage.world.nodes[MALLORY].peer;
+    let rogue = stage.world.nodes[ROGUE].peer;
     let known = |stage: &Stage, of: PeerId| places(&stage.world, ALICE, of, stage.room).addresses;
     for (counter, address) in [(5, "192.0.2.5:5"), (4, "192.0.2.4:4"), (5, "192.0.2.6:6")] {
-        let frame = told(&stage, MALLORY, counter, address);
-        stage.world.puppet_says(MALLORY, link, &frame);
+        let frame = told(&stage, ROGUE, counter, address);
+        stage.world.puppet_says(ROGUE, link, &frame);
     }
-    assert_eq!(known(&stage, mallory).first(), Some(&at("192.0.2.5:5")));
+    assert_eq!(known(&stage, rogue).first(), Some(&at("192.0.2.5:5")));
     let bob = stage.world.nodes[BOB].peer;
     let before = known(&stage, bob);
     let frame = told(&stage, BOB, u64::MAX, "192.0.2.66:66");
-    stage.world.puppet_says(MALLORY, link, &frame);
+    stage.world.puppet_says(ROGUE, link, &frame);
     assert!(stage.lost(link), "in Bob's name");
     assert_eq!(known(&stage, bob), before);
     stage.others_are_well(0);
@@ -124,16 +124,16 @@ fn a_member_that_moves_without_end_is_heeded_ten_times_a_minute() {
     let mut stage = Stage::new(903);
     let link = stage.open(ALICE);
     for n in 1..300 {
-        let frame = told(&stage, MALLORY, n, &format!("192.0.2.1:{n}"));
-        stage.world.puppet_says(MALLORY, link, &frame);
+        let frame = told(&stage, ROGUE, n, &format!("192.0.2.1:{n}"));
+        stage.world.puppet_says(ROGUE, link, &frame);
     }
-    let mallory = stage.world.nodes[MALLORY].peer;
-    let last = |stage: &Stage| places(&stage.world, ALICE, mallory, stage.room).addresses[0];
+    let rogue = stage.world.nodes[ROGUE].peer;
+    let last = |stage: &Stage| places(&stage.world, ALICE, rogue, stage.room).addresses[0];
     assert_eq!(last(&stage), at("192.0.2.1:10"));
     stage.world.pass(61_000);
     let link = stage.open(ALICE);
-    let frame = told(&stage, MALLORY, 1_000, "192.0.2.1:1000");
-    stage.world.puppet_says(MALLORY, link, &frame);
+    let frame = told(&stage, ROGUE, 1_000, "192.0.2.1:1000");
+    stage.world.puppet_says(ROGUE, link, &frame);
     assert_eq!(last(&stage), at("192.0.2.1:1000"), "a minute later it is heeded again");
 }
 
@@ -144,7 +144,7 @@ fn who_does_not_know_the_frame_is_not_sent_it() {
     let link = stage.open(ALICE);
     moves(&mut stage.world, ALICE, "192.0.2.7:4711", None);
     stage.world.pass(1_000);
-    let heard = stage.world.puppet_hears(MALLORY, link);
+    let heard = stage.world.puppet_hears(ROGUE, link);
     assert!(heard.iter().any(|frame| matches!(frame, Frame::DataHeads(_))), "{heard:?}");
     assert!(!heard.iter().any(|frame| matches!(frame, Frame::Whereabouts(_))), "{heard:?}");
 }

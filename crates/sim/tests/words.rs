@@ -163,7 +163,7 @@ fn wound_23_backdated_joins_with_ground_ids_bring_nobody_back() {
 #[test]
 fn wound_23_a_text_kept_open_lets_others_in_and_not_the_removed() {
     let (mut world, room, [a, b, c], _) = three(805);
-    let d = world.add_node("dave");
+    let d = world.add_node("fourth");
     let kept = world.ticket(a, room, Role::Member, false);
     world.settle();
     let peer = world.nodes[b].peer;
@@ -188,7 +188,7 @@ fn wound_23_a_text_kept_open_lets_others_in_and_not_the_removed() {
 #[test]
 fn wound_23_a_flood_of_requests_is_bounded() {
     let (mut world, room, [a, ..], _) = three(806);
-    let m = world.add_node("mallory");
+    let m = world.add_node("rogue");
     let asks = world.ticket(a, room, Role::Member, true);
     world.settle();
     world.make_puppet(m);
@@ -217,7 +217,7 @@ fn wound_23_a_flood_of_requests_is_bounded() {
 #[test]
 fn wound_28_no_word_name_or_label_crosses_in_clear() {
     let mut world = World::new(807);
-    let [a, b, m] = ["alicenick", "bobsnick", "mallory"].map(|nick| world.add_node(nick));
+    let [a, b, m] = ["alicenick", "bobsnick", "rogue"].map(|nick| world.add_node(nick));
     let invited = world.start_room(a, "roomsname");
     let room = invited.room;
     world.join(b, &invited.text, 20_000).unwrap().unwrap();
@@ -295,7 +295,7 @@ fn a_removal_cuts_a_forked_chain_at_the_branch_the_remover_held() {
 #[test]
 fn a_spent_ticket_is_closed_and_a_join_its_close_had_not_seen_is_undone() {
     let mut world = World::new(809);
-    let [a, b, c, d] = ["alice", "bob", "carol", "dave"].map(|nick| world.add_node(nick));
+    let [a, b, c, d] = ["alice", "bob", "carol", "fourth"].map(|nick| world.add_node(nick));
     let first = world.start_room(a, "room");
     let room = first.room;
     world.join(b, &first.text, 20_000).unwrap().unwrap();
@@ -310,7 +310,7 @@ fn a_spent_ticket_is_closed_and_a_join_its_close_had_not_seen_is_undone() {
     let by_bob = world.ticket_naming(&once.text, b);
     world.join(d, &by_bob, 20_000).unwrap().unwrap();
     world.settle();
-    let e = world.add_node("eve");
+    let e = world.add_node("late");
     let late = world.join(e, &once.text, 20_000);
     assert!(!matches!(late, Some(Ok(_))), "{late:?}");
     world.settle();

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::room::{Room, bob, carol, dave};
+use common::room::{Room, bob, carol, fourth};
 use common::{
     Place, Signing, T0, close, control, genesis, grant, leave, new_card, note, own, rekey, remove, role,
     ticket, want,
@@ -469,14 +469,14 @@ fn w7_nobody_else_can_freeze_a_room() {
     let newer = |header: &mut ControlHeader| header.kind = 16;
     let by_stranger = changed(&room.write(&carol(), start, &[start], note()), &carol(), newer);
     let by_undone = changed(&room.write(&bob(), undone, &[undone], note()), &bob(), newer);
-    let (removed, gone) = (joined_again(&mut room, &dave()), joined_again(&mut room, &Signing::new(5)));
-    let by_removed = changed(&room.write(&dave(), removed, &[removed], note()), &dave(), newer);
+    let (removed, gone) = (joined_again(&mut room, &fourth()), joined_again(&mut room, &Signing::new(5)));
+    let by_removed = changed(&room.write(&fourth(), removed, &[removed], note()), &fourth(), newer);
     let five = Signing::new(5);
     let by_left = changed(&room.write(&five, gone, &[gone], note()), &five, newer);
     for (_, bytes) in [&by_removed, &by_left] {
         assert_eq!(freezes(&room.dag, &room.roster(), bytes), Freeze::Room, "members still");
     }
-    room.rule(&[removed], remove(&dave(), &[removed], &[]));
+    room.rule(&[removed], remove(&fourth(), &[removed], &[]));
     room.say(&five, gone, &[gone], leave(false));
     let mut unsigned = changed(&room.write(&alice, start, &[start], note()), &alice, newer);
     unsigned.0.signature = Signature([1; 64]);

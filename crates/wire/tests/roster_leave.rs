@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::room::{Room, bob, carol, dave};
+use common::room::{Room, bob, carol, fourth};
 use common::{close, cut, leave, note, own, remove, role, ticket, want};
 use parlor_wire::EntryId;
 use parlor_wire::control::{ControlBody, Cut, Role};
@@ -265,14 +265,14 @@ fn r1_what_an_owner_writes_after_its_own_leave_does_not_count() {
     let joined = room.join(&carol(), tickets, &[tickets]);
     let left = room.rule(&[joined], leave(false));
     let late_ticket = room.ticket_after(&[left], Role::Member);
-    let late = room.join(&dave(), late_ticket, &[late_ticket]);
+    let late = room.join(&fourth(), late_ticket, &[late_ticket]);
     room.rule(&[left], close(tickets));
-    room.rule(&[left], own(&dave()));
+    room.rule(&[left], own(&fourth()));
     room.rule(&[left], role(&carol(), Role::Reader, &[]));
     room.rule(&[late], remove(&carol(), &[joined], &[]));
     let roster = room.roster();
     assert!(roster.tickets.keys().eq([&tickets]) && !roster.tickets[&tickets].closed);
-    assert!(roster.writes(&carol().peer()) && !roster.reads(&dave().peer()));
+    assert!(roster.writes(&carol().peer()) && !roster.reads(&fourth().peer()));
 }
 
 #[test]
@@ -292,8 +292,8 @@ fn r1_the_leave_of_an_owner_ends_no_ownership_it_had_not_heard_of() {
     assert!(room.roster().owns(&room.alice.peer()), "by the one that Bob gave meanwhile");
     let by_left = room.rule(&[left, again], own(&carol()));
     assert!(!room.roster().memberships.contains_key(&by_left));
-    room.say(&room.alice.clone(), again, &[left, again], own(&dave()));
-    assert!(room.roster().owns(&dave().peer()));
+    room.say(&room.alice.clone(), again, &[left, again], own(&fourth()));
+    assert!(room.roster().owns(&fourth().peer()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::room::{Room, bob, carol, dave};
+use common::room::{Room, bob, carol, fourth};
 use common::{
     Place, Signing, T0, admit, close, cut, enter, join, leave, new_card, own, remove, request, ticket,
 };
@@ -84,10 +84,10 @@ fn r6_an_admit_by_a_member_lets_nobody_in() {
     let body = admit(&room.asking(&carol(), ticket));
     let admitted = room.say(&bob(), joined, &[joined, ticket], body);
     // What rests on it is in, and counts as little.
-    room.say(&carol(), admitted, &[admitted], own(&dave()));
+    room.say(&carol(), admitted, &[admitted], own(&fourth()));
     let roster = room.roster();
     assert!(!roster.memberships.contains_key(&admitted) && !roster.reads(&carol().peer()));
-    assert!(!roster.reads(&dave().peer()) && !roster.chains.contains_key(&admitted));
+    assert!(!roster.reads(&fourth().peer()) && !roster.chains.contains_key(&admitted));
     assert_eq!(roster.tickets[&ticket].joins, 0);
 }
 
@@ -312,7 +312,7 @@ fn r4_a_remove_closes_the_tickets_its_memberships_came_by_and_undoes_what_it_had
     let admitted = room.admit(&bob(), asking, &[joined, asking]);
     let kept = room.ticket(Role::Member);
     let seen = room.join(&carol(), ticket, &[ticket]);
-    let unseen = room.join(&dave(), ticket, &[ticket]);
+    let unseen = room.join(&fourth(), ticket, &[ticket]);
     room.rule(&[admitted, seen], remove(&bob(), &[joined, admitted], &[]));
     let roster = room.roster();
     assert!(roster.tickets[&ticket].closed && roster.tickets[&asking].closed);

@@ -149,8 +149,8 @@ mod tests {
             "carol (member) · last seen 2 h ago"
         );
         assert_eq!(words(&[]), "Nobody is in the room.");
-        let mallory = Person { warning: Some("“bob~k7m2qd” is not bob".into()), ..person("bob~k7m2qd") };
-        let told = words(&[mallory]);
+        let rogue = Person { warning: Some("“bob~k7m2qd” is not bob".into()), ..person("bob~k7m2qd") };
+        let told = words(&[rogue]);
         assert_eq!(told, "bob~k7m2qd (member) · not seen yet\n  warning: “bob~k7m2qd” is not bob");
     }
 

@@ -224,7 +224,7 @@ mod tests {
         let everybody = [
             somebody(1, None, Some("bob"), Standing::In),
             somebody(2, Some("bob"), None, Standing::Elsewhere),
-            somebody(3, Some("carol"), Some("dave"), Standing::In),
+            somebody(3, Some("carol"), Some("fourth"), Standing::In),
         ];
         assert_eq!(named(&everybody, "bob").unwrap().standing, Standing::Elsewhere);
         assert_eq!(named(&everybody, "carol").unwrap().standing, Standing::In);

@@ -1,5 +1,5 @@
-//! Alice, Bob, and Mallory who is played by hand, for tests of what a member may do to others. Must not help the
-//! engines Mallory talks to.
+//! Alice, Bob, and Rogue who is played by hand, for tests of what a member may do to others. Must not help the
+//! engines Rogue talks to.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::crypto::{RoomKey, TicketKeys};
@@ -11,7 +11,7 @@ use parlor_wire::data::body_hash;
 use parlor_wire::frame::{ChainTips, ControlBatch, DataBatch, DataHeads, DataPush, Frame, Tip};
 use parlor_wire::{Data, EntryId, KeyId, RULES, RoomId, SUITE, WIRE_VERSION, domain, limits};
 
-/// Alice, Bob, and Mallory: a member once, now played by hand.
+/// Alice, Bob, and Rogue: a member once, now played by hand.
 pub struct Stage {
     pub world: World,
     pub room: RoomId,
@@ -20,7 +20,7 @@ pub struct Stage {
     pub chain: EntryId,
     pub last: Option<(u64, EntryId)>,
     pub session: Session,
-    /// The entry by which Mallory is in.
+    /// The entry by which Rogue is in.
     pub membership: EntryId,
     /// The text by which all came in.
     pub ticket_text: String,
@@ -31,28 +31,28 @@ pub struct Stage {
 
 pub const ALICE: usize = 0;
 pub const BOB: usize = 1;
-pub const MALLORY: usize = 2;
+pub const ROGUE: usize = 2;
 
 impl Stage {
     pub fn new(seed: u64) -> Self {
         let mut world = World::new(seed);
-        for nick in ["alice", "bob", "mallory"] {
+        for nick in ["alice", "bob", "rogue"] {
             world.add_node(nick);
         }
         let invited = world.start_room(ALICE, "room");
         let room = invited.room;
-        for node in [BOB, MALLORY] {
+        for node in [BOB, ROGUE] {
             world.join(node, &invited.text, 5_000).unwrap().unwrap();
         }
         world.settle();
         let mut session = Session::new(&world, ALICE, "s", room);
         session.drain(&mut world);
-        let held = world.held(MALLORY, room).unwrap();
-        let peer = world.nodes[MALLORY].peer;
+        let held = world.held(ROGUE, room).unwrap();
+        let peer = world.nodes[ROGUE].peer;
         let chain = *held.roster.chains.iter().find(|(_, state)| state.author == peer).unwrap().0;
         let last = held.rows.iter().filter(|row| row.chain == chain).map(|row| (row.seq, row.id)).max();
         let key = held.snapshot.keys.last().cloned().unwrap();
-        world.make_puppet(MALLORY);
+        world.make_puppet(ROGUE);
         let text = parlor_wire::ticket::TicketText::parse(&invited.text).unwrap();
         Self {
             world,
@@ -70,24 +70,24 @@ impl Stage {
     }
 
     pub fn open(&mut self, to: usize) -> LinkId {
-        let link = self.world.puppet_opens(MALLORY, to, self.room, Some(&self.ticket));
-        assert!(self.world.puppet_is_linked(MALLORY, link));
+        let link = self.world.puppet_opens(ROGUE, to, self.room, Some(&self.ticket));
+        assert!(self.world.puppet_is_linked(ROGUE, link));
         link
     }
 
-    /// The next entries of Mallory's chain, or of a branch that leaves it after `after`.
+    /// The next entries of Rogue's chain, or of a branch that leaves it after `after`.
     pub fn entries(&self, after: Option<(u64, EntryId)>, count: usize, time: u64, say: &str) -> Vec<Data> {
         let heads = self.after.as_deref();
         let writing = Writing { room: self.room, chain: self.chain, key: &self.key, time, heads };
-        self.world.puppet_entries(MALLORY, &writing, after, (0..count).map(|n| format!("{say} {n}")))
+        self.world.puppet_entries(ROGUE, &writing, after, (0..count).map(|n| format!("{say} {n}")))
     }
 
     pub fn push(&mut self, link: LinkId, entries: &[Data]) {
         let entries = entries.iter().map(|data| data.encode().into()).collect();
-        self.world.puppet_says(MALLORY, link, &Frame::DataPush(DataPush { entries }));
+        self.world.puppet_says(ROGUE, link, &Frame::DataPush(DataPush { entries }));
     }
 
-    /// Control entries of Mallory, each after the one before, the first after everything Alice holds.
+    /// Control entries of Rogue, each after the one before, the first after everything Alice holds.
     pub fn control(&mut self, bodies: impl IntoIterator<Item = ControlBody>) -> Vec<Control> {
         let heads = self.world.held(ALICE, self.room).unwrap().dag.heads().iter().copied().collect();
         self.control_after(heads, bodies)
@@ -99,7 +99,7 @@ impl Stage {
         mut after: Vec<EntryId>,
         bodies: impl IntoIterator<Item = ControlBody>,
     ) -> Vec<Control> {
-        let identity = self.world.identity(MALLORY);
+        let identity = self.world.identity(ROGUE);
         let sign = |body: ControlBody| {
             self.said += 1;
             let header = ControlHeader {
@@ -127,19 +127,19 @@ impl Stage {
         for part in entries.chunks(100) {
             let entries = part.iter().map(|control| control.encode().into()).collect();
             let batch = ControlBatch { entries, more: false };
-            self.world.puppet_says(MALLORY, link, &Frame::ControlBatch(batch));
+            self.world.puppet_says(ROGUE, link, &Frame::ControlBatch(batch));
         }
     }
 
-    /// Says which entries Mallory has, and gives what is asked for until nothing is. How often it was asked.
+    /// Says which entries Rogue has, and gives what is asked for until nothing is. How often it was asked.
     pub fn serves(&mut self, link: LinkId, entries: &[Data]) -> usize {
         let last = entries.last().unwrap();
         let tips = vec![Tip { seq: last.header.seq, id: last.id }];
         let heads = DataHeads { chains: vec![ChainTips { chain: self.chain, tips }], complete: true };
-        self.world.puppet_says(MALLORY, link, &Frame::DataHeads(heads));
+        self.world.puppet_says(ROGUE, link, &Frame::DataHeads(heads));
         let mut asked = 0;
         for _ in 0..100 {
-            let heard = self.world.puppet_hears(MALLORY, link);
+            let heard = self.world.puppet_hears(ROGUE, link);
             let wants = heard.into_iter().filter_map(|frame| match frame {
                 Frame::DataWant(want) => Some(want),
                 _ => None,
@@ -159,13 +159,13 @@ impl Stage {
                 };
                 let entries = found.map(Data::encode).take_while(fits).map(Into::into).collect();
                 let batch = DataBatch { chain: want.chain, from_seq: want.from_seq, entries };
-                self.world.puppet_says(MALLORY, link, &Frame::DataBatch(batch));
+                self.world.puppet_says(ROGUE, link, &Frame::DataBatch(batch));
             }
         }
         asked
     }
 
-    /// The places of Mallory's chain that a node has on disk.
+    /// The places of Rogue's chain that a node has on disk.
     pub fn of_chain(&mut self, node: usize) -> Vec<u64> {
         let held = self.world.held(node, self.room).unwrap();
         let mut places: Vec<u64> =
@@ -186,7 +186,7 @@ impl Stage {
 
     pub fn lost(&mut self, link: LinkId) -> bool {
         self.world.pass(100);
-        !self.world.puppet_is_linked(MALLORY, link)
+        !self.world.puppet_is_linked(ROGUE, link)
     }
 
     /// Everybody else still talks, and nothing was taken that should not be.

@@ -124,6 +124,6 @@ pub fn carol() -> Signing {
 }
 
 /// And one more.
-pub fn dave() -> Signing {
+pub fn fourth() -> Signing {
     Signing::new(4)
 }

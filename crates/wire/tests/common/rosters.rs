@@ -8,7 +8,7 @@ use parlor_wire::roster::{Dag, Extent, Insert, Membership, Roster};
 use parlor_wire::{Control, EntryId, domain};
 use serde_json::{Value, json};
 
-use super::room::{Room, bob, carol, dave};
+use super::room::{Room, bob, carol, fourth};
 use super::vectors::{file, hex};
 use super::{
     Place, Signing, T0, admit, close, control, cut, direct, genesis, join, leave, new_card, note, own,
@@ -162,11 +162,11 @@ fn asked() -> Set {
     let asking = room.approving(Role::Reader);
     let admitted = room.admit(&carol(), asking, &[joined, asking]);
     room.say(&carol(), admitted, &[admitted], new_card(carol().card(2, T0)));
-    let by_member = admit(&room.asking(&dave(), asking));
+    let by_member = admit(&room.asking(&fourth(), asking));
     room.say(&bob(), joined, &[admitted], by_member);
-    room.join(&dave(), asking, &[asking]);
-    let alone = room.asking(&dave(), asking);
-    let mut forged = room.asking(&dave(), asking);
+    room.join(&fourth(), asking, &[asking]);
+    let alone = room.asking(&fourth(), asking);
+    let mut forged = room.asking(&fourth(), asking);
     forged.ticket_signature =
         alone.ticket_signature.map(|_| bob().sign(domain::JOIN_SIGNATURE, &forged.header.bytes()));
     let unsigned = room.write(&room.alice, room.start, &[asking], admit(&forged));
@@ -197,7 +197,7 @@ fn removed_by_two_tickets() -> Set {
     let (mut room, ticket, joined) = with_bob();
     let other = room.ticket(Role::Member);
     let seen = room.join(&carol(), ticket, &[joined]);
-    room.join(&dave(), ticket, &[ticket]);
+    room.join(&fourth(), ticket, &[ticket]);
     let removed = room.rule(&[seen, other], remove(&bob(), &[joined], &[cut(joined, 1, 0)]));
     room.join(&bob(), other, &[removed]);
     room.join(&bob(), other, &[other]);
@@ -258,7 +258,7 @@ fn owner_left() -> Set {
     room.rule(&[named], close(ticket));
     let alice = room.alice.clone();
     let again = room.say(&bob(), named, &[left], own(&alice));
-    room.say(&alice, again, &[again], own(&dave()));
+    room.say(&alice, again, &[again], own(&fourth()));
     room.say(&bob(), named, &[named], leave(false));
     (room, vec![])
 }
