@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: numbers from real processes, beside the bars they must hold. A bench is a function that
 //! returns rows; this file chooses benches, builds what they need and prints. Measuring is `measure`, judging `table`.
 
+mod crowd;
 mod engine;
 mod hook;
 mod idle;
@@ -71,6 +72,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "room", unasked: true, needs_release: true, run: room::room },
     Bench { name: "rooms", unasked: true, needs_release: true, run: room::rooms },
     Bench { name: "engine", unasked: true, needs_release: false, run: engine::run },
+    Bench { name: "crowd", unasked: true, needs_release: false, run: crowd::run },
     Bench { name: "process-start", unasked: false, needs_release: false, run: process_start::run },
 ];
 

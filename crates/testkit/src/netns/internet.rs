@@ -97,7 +97,7 @@ impl Internet {
         router.ip(&["link", "set", "lan", "up"])?;
         let home = Home { host, router };
         home.move_to(self.inner(index, 2), inside)?;
-        home.router.exec(&["sysctl", "-qw", "net.ipv4.ip_forward=1"]).ok()?;
+        home.router.exec(&["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]).ok()?;
         let how = if nat == Nat::Random { "masquerade fully-random" } else { "masquerade" };
         let rules = format!(
             "table ip home {{\n\
