@@ -7,7 +7,7 @@ use parlor_wire::control::{ControlBody, Direct, direct_room};
 use parlor_wire::{EntryId, PeerId, RoomId, SignedCard, roster};
 
 use super::Engine;
-use super::api::{Failure, LinkId, Outcome, TakeRoom};
+use super::api::{Failure, LinkId, NEAR, Outcome, TakeRoom};
 use crate::room::Room;
 use crate::room::record::{self, LocalRecord};
 
@@ -130,15 +130,18 @@ impl Engine {
         self.speaks_of(&room, &peer)
     }
 
-    /// After somebody has gone from a room: links about direct rooms that are no longer spoken of.
+    /// After somebody has gone from a room: links about direct rooms that are no longer spoken of, or no longer on such links.
     pub(super) fn hush_directs(&mut self) {
-        let ended = |link: &super::link::Link| {
-            link.room.is_some_and(|room| self.rooms.contains_key(&room) && !self.speaks_of(&room, &link.peer))
+        let ended = |id: &LinkId, link: &super::link::Link| {
+            link.room.is_some_and(|room| {
+                let strays = self.is_lan(&room) && id & NEAR == 0;
+                self.rooms.contains_key(&room) && (strays || !self.speaks_of(&room, &link.peer))
+            })
         };
         let over: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| ended(link)).map(|(id, _)| *id).collect();
+            self.links.iter().filter(|(id, link)| ended(id, link)).map(|(id, _)| *id).collect();
         for link in over {
-            self.close_link(link, "they no longer share a room");
+            self.close_link(link, "they no longer share a room, or only in the local network");
         }
     }
 

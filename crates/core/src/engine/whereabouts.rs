@@ -10,6 +10,7 @@ use parlor_wire::{PeerId, RoomId, Salt, limits};
 
 use super::Engine;
 use super::api::{LinkId, NEAR, Places};
+use crate::room::record;
 use crate::room::said::Whereabouts;
 
 /// Relays remembered of one peer: it moves from one to another now and then.
@@ -252,7 +253,10 @@ impl Engine {
     /// Whether there is a room that may be carried by a relay, and the relays that tickets of such rooms named.
     pub fn relayed_rooms(&self) -> Option<Vec<String>> {
         let carried = self.rooms.iter().filter(|(id, held)| !held.local.stays_here && !self.is_lan(id));
-        let mut rooms = carried.map(|(_, held)| held).filter(|held| held.gone(&self.me).is_none()).peekable();
+        let is_over = |held: &crate::room::Room| {
+            held.gone(&self.me).is_some() || held.local.state == record::STATE_REFUSED
+        };
+        let mut rooms = carried.map(|(_, held)| held).filter(|held| !is_over(held)).peekable();
         rooms.peek()?;
         let mut relays: Vec<String> = rooms.filter_map(|held| held.local.relay.clone()).collect();
         relays.sort_unstable();

@@ -35,8 +35,8 @@ pub struct Both {
     events: mpsc::Sender<CarrierEvent>,
     far: P2p,
     near: OnceCell<P2p>,
-    /// What the second is to keep up, as long as it is not there.
-    near_wanted: Mutex<Vec<(WantedLink, Places)>>,
+    /// What the second is to keep up, as long as it has not been told.
+    near_wanted: Mutex<Option<Vec<(WantedLink, Places)>>>,
 }
 
 impl Both {
@@ -71,12 +71,13 @@ impl Both {
     /// The links that should exist: those of rooms that stay in the local network, and all others.
     pub fn want(self: &Arc<Self>, near: Vec<(WantedLink, Places)>, far: Vec<(WantedLink, Places)>) {
         self.far.want(far);
-        if let Some(carrier) = self.near.get() {
-            return carrier.want(near);
-        }
         let needed = !near.is_empty();
-        *self.near_wanted.lock().unwrap_or_else(PoisonError::into_inner) = near;
-        if needed {
+        // Under the lock, so that who starts the second tells it nothing older than this.
+        let mut waiting = self.near_wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = Some(near);
+        if let Some(carrier) = self.near.get() {
+            carrier.want(waiting.take().unwrap_or_default());
+        } else if needed {
             let both = Arc::clone(self);
             self.far.runtime().spawn(async move { both.start_near().await });
         }
@@ -85,9 +86,10 @@ impl Both {
     async fn start_near(&self) {
         match self.near().await {
             Ok(carrier) => {
-                let wanted =
-                    std::mem::take(&mut *self.near_wanted.lock().unwrap_or_else(PoisonError::into_inner));
-                carrier.want(wanted);
+                let mut waiting = self.near_wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(wanted) = waiting.take() {
+                    carrier.want(wanted);
+                }
             }
             Err(error) => tracing::error!(%error, "rooms of the local network cannot be carried"),
         }

@@ -46,6 +46,8 @@ impl TrustedRoots {
 pub(super) struct Relays {
     setting: RelaySetting,
     state: Mutex<State>,
+    /// One change of the endpoint after the other.
+    applying: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +69,7 @@ impl State {
 
 impl Relays {
     pub(super) fn new(setting: RelaySetting) -> Self {
-        Self { setting, state: Mutex::default() }
+        Self { setting, state: Mutex::default(), applying: tokio::sync::Mutex::default() }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -102,6 +104,7 @@ impl Relays {
 
     /// Gives the endpoint the relays that are set, or takes them away.
     pub(super) async fn apply(&self, endpoint: &Endpoint) {
+        let _one = self.applying.lock().await;
         let now = {
             let mut state = self.locked();
             let now = state.is_on();
