@@ -50,7 +50,8 @@ fn how_much_is_missing_is_known_as_soon_as_somebody_says_what_there_is_and_falls
             before = missing;
         }
     }
-    assert!(most >= 3_000, "{most}");
+    // A batch may be here already when it is first told.
+    assert!(most >= 3_000 - 256, "{most}");
     assert!(before < 3_000, "{before}");
     world.settle();
     assert_eq!(view(&world).missing, 0);
