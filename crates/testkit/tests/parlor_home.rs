@@ -27,7 +27,11 @@ fn a_home_is_short_and_its_own() {
     let (one, two) = (home(), home());
     assert_ne!(one.dir(), two.dir());
     assert!(one.dir().join("node.sock").as_os_str().len() < 40, "{}", one.dir().display());
-    assert!(!one.dir().exists(), "making it is the product's first act");
+    let held: Vec<_> =
+        std::fs::read_dir(one.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(held, ["config.toml"], "all else is the product's to make");
+    let config = std::fs::read_to_string(one.dir().join("config.toml")).unwrap();
+    assert_eq!(config, "relay = \"off\"\n", "no test asks a relay of the world's");
     assert_eq!(one.person().run("parlor").stdin("by name").ok().unwrap().out(), "by name");
     let root = one.person().root().to_owned();
     drop(one);
@@ -70,7 +74,6 @@ fn a_node_is_asked_to_stop_at_drop_and_a_stubborn_one_is_killed() {
 fn a_stale_lock_file_kills_no_stranger() {
     let home = home();
     let stranger = parlor_testkit::run::Run::new("sleep").arg("600").clear_env().spawn().unwrap();
-    std::fs::create_dir(home.dir()).unwrap();
     std::fs::write(home.dir().join("stubborn"), "").unwrap();
     std::fs::write(home.dir().join("node.lock"), stranger.pid().to_string()).unwrap();
     assert_eq!(home.node_pid(), None);

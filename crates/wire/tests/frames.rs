@@ -24,7 +24,7 @@ fn frames_of_every_kind_round_trip() {
             assert_eq!(usize::from(bytes[1]), kinds.len() - 1, "{name}: numbers from 0, in order");
         }
     }
-    assert_eq!(kinds.len(), 12, "each kind there is");
+    assert_eq!(kinds.len(), 13, "each kind there is");
 }
 
 #[test]
