@@ -247,3 +247,40 @@ fn a_node_whose_relay_is_off_asks_none_even_when_a_ticket_names_one() {
     assert!(doctor.contains("off: peers are reached directly or not at all"), "{doctor}");
     assert_eq!(world.bob().room_of("p2p")["state"], "joining");
 }
+
+/// Programs are told too, and who joins is told of the ticket's relay where it is not among those that are set.
+#[test]
+fn a_relay_is_named_to_programs_and_that_of_a_ticket_to_who_joins_by_it() {
+    let world = World::new(Nat::Kept);
+    let config = world.relay.config().replace("203.0.113.1:3343", "203.0.113.99:3343");
+    world.bob().parlor.configure(&config).unwrap();
+    let started = world.alice().parlor.run(["start", "payments", "--json"]).ok().unwrap();
+    let warned = started.err().lines().any(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["warning"].as_str().is_some_and(|words| words.contains("203.0.113.1:3343"))
+    });
+    assert!(warned, "{}", started.err());
+    let answer: serde_json::Value = serde_json::from_str(&started.out()).unwrap();
+    let joined = world.bob().parlor.run(["join", answer["ticket"]["ticket"].as_str().unwrap()]).ok().unwrap();
+    let err = joined.err();
+    assert!(
+        err.contains("relay (203.0.113.99:3343)") && err.contains("of its own (203.0.113.1:3343)"),
+        "{err}"
+    );
+    // He finds her at the relay of the ticket, though his own is not there.
+    world.bob().until("joined", |bob| bob.room_of("p2p")["state"] == "joined");
+}
+
+/// A node that is linked and does not answer is not shown as if it did.
+#[test]
+fn doctor_tries_the_paths_it_shows() {
+    let world = World::talking(Nat::Kept);
+    let pid = i32::try_from(world.bob().parlor.node_pid().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    let answers = world.alice().path();
+    assert!(answers.contains("1 of 1 reached: bob linked") && answers.contains(" ms)"), "{answers}");
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let silent = world.alice().path();
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    assert!(silent.contains("0 of 1 reached: bob linked") && silent.contains("(no answer now)"), "{silent}");
+}

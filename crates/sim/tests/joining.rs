@@ -301,3 +301,23 @@ fn scenario_4_one_use_two_joins_in_a_partition_a_close_and_a_backdated_third() {
         assert_eq!(world.texts(bob, room), ["#1#"], "{seed}");
     }
 }
+
+/// Nobody was reached, and the one who wanted in wants no more: it was not refused by anybody.
+#[test]
+fn who_gives_up_before_anybody_was_reached_has_left_and_was_not_refused() {
+    let mut world = World::new(77);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let invited = world.start_room(alice, "room");
+    world.cut(alice, bob);
+    assert!(!matches!(
+        world.join(bob, &invited.text, 1_000),
+        Some(Ok(Outcome::Joined { already: true, .. }))
+    ));
+    world.ask(bob, Command::Leave { room: invited.room, abandon: false }).unwrap().unwrap();
+    let state = |world: &World| world.nodes[bob].engine.as_ref().unwrap().room(&invited.room).unwrap().state;
+    assert_eq!(state(&world), RoomStanding::Left);
+    assert!(world.nodes[bob].engine.as_ref().unwrap().wanted_links().is_empty());
+    world.mend_all();
+    world.join(bob, &invited.text, 20_000).unwrap().unwrap();
+    assert_eq!(state(&world), RoomStanding::Joined, "by the same ticket, when it is wanted again");
+}

@@ -10,6 +10,7 @@ use parlor_node::refuse_agents_changing_settings;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::relays::{self, Named};
 use crate::args::Config;
 use crate::errors::{Failure, Outcome};
 use crate::{autostart, lock, reach, render};
@@ -111,7 +112,10 @@ fn change(
             context.out.talk("The running node takes it up at its next start: `parlor node stop`.")
         }
         true => match restart(&context.home) {
-            Ok(()) => context.out.talk("The node has started again with it."),
+            Ok(()) => {
+                context.out.talk("The node has started again with it.");
+                relays::name(context, Named::IfNeeded)?;
+            }
             Err(Failure::Error(error)) => {
                 context.out.warn(&format!("the node does not run with it yet: {}", error.message));
                 return Err(Failure::Said(error.kind.exit_code()));

@@ -20,6 +20,7 @@ pub fn run(context: &Context, join: Join) -> Outcome {
     let dir = dir_to_bind(&join.binding)?;
     if ticket.relay.as_deref() != Some(LAN) {
         relays::name(context, Named::Always)?;
+        ticket.relay.iter().try_for_each(|relay| relays::name_of_ticket(context, relay))?;
     }
     // What goes on is the ticket alone, not what stood around it.
     let request =

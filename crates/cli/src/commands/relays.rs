@@ -2,6 +2,7 @@
 //! the words say how.
 
 use parlor_api::{Relays, Reply, Request};
+use parlor_wire::ticket::DEFAULT_RELAYS;
 
 use super::Context;
 use crate::errors::{Failure, Outcome};
@@ -23,12 +24,33 @@ pub fn name(context: &Context, when: Named) -> Outcome {
     if relays.told || (when == Named::IfNeeded && !relays.needed) {
         return Ok(());
     }
-    words(&relays).iter().for_each(|line| context.out.talk(line));
+    words(&relays).iter().for_each(|line| say(context, line));
     match context.ask(&Request::RelaysTold) {
         // An agent looks round too; a person is told another time.
         Err(Failure::Error(error)) if error.kind == parlor_api::ErrorKind::NotAllowed => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Names the relay of a ticket, where it is none of those that are set: it is contacted too.
+pub fn name_of_ticket(context: &Context, relay: &str) -> Outcome {
+    let Reply::Relays(relays) = context.ask(&Request::Relays)? else {
+        return Err(Failure::unexpected_reply());
+    };
+    let is_set = relay == DEFAULT_RELAYS || relays.urls.iter().any(|url| host(url) == host(relay));
+    if !relays.urls.is_empty() && !is_set {
+        let words = format!(
+            "The ticket names a relay of its own ({}): this machine calls the room's people there. It sees what any relay sees.",
+            host(relay)
+        );
+        say(context, &words);
+    }
+    Ok(())
+}
+
+/// Told to programs too: what they do for a person is that person's to know.
+fn say(context: &Context, words: &str) {
+    if context.out.is_json() { context.out.warn(words) } else { context.out.talk(words) }
 }
 
 fn words(relays: &Relays) -> [String; 2] {

@@ -301,6 +301,7 @@ impl Engine {
             ticket_expires: ticket.expires,
             contacts: ticket.endpoints.iter().map(|endpoint| endpoint.peer).collect(),
             lan,
+            given_up: false,
             relay: ticket.relay.clone().filter(|_| !lan),
             ..self.rooms.get(&room).map(|held| held.local.clone()).unwrap_or_default()
         };

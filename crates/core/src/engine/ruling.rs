@@ -143,6 +143,7 @@ impl Engine {
         if held.local.state != record::STATE_JOINED || !held.roster.reads(&self.me) {
             // Only saved, refused or over: there is nobody to be told.
             self.local(room, |local| {
+                local.given_up |= local.state == record::STATE_JOINING;
                 local.state = record::STATE_REFUSED;
                 local.refusal.get_or_insert(parlor_wire::frame::Refusal::NotEntitled);
             });

@@ -45,6 +45,7 @@ impl Engine {
                 let left = held.gone(&self.me) == Some(Gone::Left);
                 if left { RoomStanding::Left } else { RoomStanding::Removed }
             }
+            (None, record::STATE_REFUSED, _) if held.local.given_up => RoomStanding::Left,
             (None, record::STATE_JOINING, _) if held.local.asked.is_some() => RoomStanding::Asking,
             (None, record::STATE_REFUSED, Some(refusal)) => RoomStanding::Refused(refusal),
             (None, record::STATE_JOINED, _) => RoomStanding::Joined,

@@ -99,6 +99,10 @@ pub struct LocalRecord {
     #[n(31)]
     #[cbor(default)]
     pub relay: Option<String>,
+    /// It was left before it was joined.
+    #[n(32)]
+    #[cbor(default)]
+    pub given_up: bool,
 }
 
 /// Since when a key is sealed under.

@@ -143,9 +143,9 @@ impl Both {
         self.near.get().map(|carrier| carrier.here().addresses).unwrap_or_default()
     }
 
-    /// How a peer is reached now.
-    pub fn path_to(&self, peer: &PeerId, near: bool) -> Option<PathTo> {
-        if near { self.near.get()?.path_to(peer) } else { self.far.path_to(peer) }
+    /// How a peer is reached, tried now.
+    pub async fn try_path_to(&self, peer: &PeerId, near: bool) -> Option<PathTo> {
+        if near { self.near.get()?.try_path_to(peer).await } else { self.far.try_path_to(peer).await }
     }
 
     /// How the first is doing.

@@ -63,7 +63,7 @@ pub trait Carrier: Send {
     fn path_to(&self, peer: &PeerId) -> Option<PathTo>;
 }
 
-/// How a peer is reached.
+/// How a peer is reached; `answered` only where it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTo {
     /// The address, or the URL of the relay.
@@ -72,4 +72,6 @@ pub struct PathTo {
     pub relayed: bool,
     /// A round trip, in milliseconds.
     pub round_trip_ms: u64,
+    /// Whether it answered just now.
+    pub answered: bool,
 }

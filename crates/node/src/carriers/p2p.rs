@@ -50,6 +50,8 @@ const LINK_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// How long a closed link may take to hand over what was sent on it.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// How long a peer may take to answer when its path is tried.
+const TRIAL: Duration = Duration::from_secs(2);
 /// How long the goodbyes to all peers may take at the end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -268,6 +270,18 @@ impl P2p {
         }
     }
 
+    /// How a peer is reached, tried now: a stream that says nothing is opened, ended, and has to be taken.
+    pub async fn try_path_to(&self, peer: &PeerId) -> Option<PathTo> {
+        let connected = self.shared.peers.live(peer)?;
+        let taken = async {
+            let (mut send, _recv) = connected.connection.open_bi().await.ok()?;
+            send.finish().ok()?;
+            send.stopped().await.ok()
+        };
+        let answered = tokio::time::timeout(TRIAL, taken).await.is_ok_and(|taken| taken.is_some());
+        Some(PathTo { answered, ..self.path_to(peer)? })
+    }
+
     fn relays_changed(&self) {
         let shared = Arc::clone(&self.shared);
         self.shared.spawn(async move {
@@ -324,7 +338,7 @@ impl Carrier for P2p {
             other => format!("{other:?}"),
         };
         let round_trip_ms = u64::try_from(path.rtt().as_millis()).unwrap_or(u64::MAX);
-        Some(PathTo { at, relayed: path.is_relay(), round_trip_ms })
+        Some(PathTo { at, relayed: path.is_relay(), round_trip_ms, answered: false })
     }
 }
 

@@ -196,7 +196,8 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         name,
         state: state.into(),
         why,
-        role: view.role.map(|held| role(held).into()),
+        // Of a direct room its two are owners by the letter, and nobody rules it.
+        role: view.role.filter(|_| view.direct.is_none()).map(|held| role(held).into()),
         members: view.members,
         connected: view.connected,
         messages: view.arrivals,

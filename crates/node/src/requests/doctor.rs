@@ -1,10 +1,14 @@
 //! The node tries its own links: the store, the clock, the network, each room. A check says what was seen, not
 //! what should be.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
 use parlor_api::{ApiError, Check, Reply};
 use parlor_core::engine::Engine;
 use parlor_core::engine::api::{PersonView, RoomStanding, RoomView};
 use parlor_core::text::time::rfc3339;
+use parlor_wire::PeerId;
 
 use super::{Asked, place};
 use crate::carriers::PathTo;
@@ -17,15 +21,9 @@ fn check(name: impl Into<String>, state: &str, detail: impl Into<String>, hint: 
 pub(super) async fn doctor(asked: &Asked<'_>) -> Result<Reply, ApiError> {
     let node = asked.node;
     let mut checks = vec![store(asked).await, clock(), network(asked), lan(asked), relay(asked).await?];
-    let carrier = node.carrier.clone();
-    let rooms = node.driver.view(move |engine: &Engine| {
+    let rooms = node.driver.view(|engine: &Engine| {
         let with_people = |room: RoomView| {
-            let people = engine.people(&room.id).into_iter();
-            let people = people.map(|person| {
-                let path = person.connected.then(|| carrier.path_to(&person.peer, room.lan)).flatten();
-                (person, path)
-            });
-            let people: Vec<_> = people.collect();
+            let people = engine.people(&room.id);
             (room, people)
         };
         let rooms: Vec<_> = engine.rooms().into_iter().map(with_people).collect();
@@ -33,6 +31,7 @@ pub(super) async fn doctor(asked: &Asked<'_>) -> Result<Reply, ApiError> {
     });
     let (rooms, names) = rooms.await?;
     for (view, people) in &rooms {
+        let people = &tried(asked, view, people).await;
         let name = names.get(&view.id).map_or_else(|| view.id.short(), Clone::clone);
         checks.extend(room(&name, view, people));
     }
@@ -108,6 +107,19 @@ async fn relay(asked: &Asked<'_>) -> Result<Check, ApiError> {
 
 type Reached = (PersonView, Option<PathTo>);
 
+/// Most people of a room whose paths are tried, all at once.
+const MAX_TRIED: usize = 32;
+
+/// The people of a room, and of those linked how they are reached now.
+async fn tried(asked: &Asked<'_>, view: &RoomView, people: &[PersonView]) -> Vec<Reached> {
+    let carrier = &asked.node.carrier;
+    let linked = people.iter().filter(|person| person.connected && !person.own).take(MAX_TRIED);
+    let paths =
+        linked.map(|person| async { (person.peer, carrier.try_path_to(&person.peer, view.lan).await) });
+    let mut paths: BTreeMap<PeerId, Option<PathTo>> = join_all(paths).await.into_iter().collect();
+    people.iter().map(|person| (person.clone(), paths.remove(&person.peer).flatten())).collect()
+}
+
 fn room(name: &str, view: &RoomView, people: &[Reached]) -> Vec<Check> {
     let label = format!("room {name}");
     let mut checks = vec![standing(&label, view, people)];
@@ -152,14 +164,19 @@ fn reached(label: &str, people: &[Reached]) -> Check {
     let word = |(person, path): &&Reached| match (person.connected, path, person.last_seen) {
         (true, Some(path), _) => {
             let how = if path.relayed { "through" } else { "at" };
-            format!("{} linked {how} {} ({} ms)", person.name, path.at, path.round_trip_ms)
+            let said = match path.answered {
+                true => format!("{} ms", path.round_trip_ms),
+                false => "no answer now".to_owned(),
+            };
+            format!("{} linked {how} {} ({said})", person.name, path.at)
         }
         (true, None, _) => format!("{} linked", person.name),
         (false, _, Some(at)) => format!("{} last linked {}", person.name, rfc3339(at)),
         (false, _, None) => format!("{} never linked", person.name),
     };
     let words = others.iter().take(10).map(word).collect::<Vec<_>>().join(", ");
-    let linked = others.iter().filter(|(person, _)| person.connected).count();
+    let answers = |path: &Option<PathTo>| path.as_ref().is_none_or(|path| path.answered);
+    let linked = others.iter().filter(|(person, path)| person.connected && answers(path)).count();
     let detail = format!("{linked} of {} reached: {words}", others.len());
     if linked > 0 {
         return check(label, "ok", detail, None);
