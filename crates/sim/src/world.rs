@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use parlor_core::engine::api::{Command, Effect, Event, Failure, LinkId, LoadToken, Outcome, RequestId};
+use parlor_core::engine::api::{
+    Command, Effect, Event, Failure, LinkId, LoadToken, NEAR, Outcome, RequestId,
+};
 use parlor_core::persist::{Loaded, Op};
 use parlor_store::{Store, StoreError};
 use parlor_wire::RoomId;
@@ -208,6 +210,14 @@ impl World {
     }
 
     // -- network
+
+    /// Whether links that begin from now on are those of a local network.
+    pub fn link_near(&mut self, near: bool) {
+        for node in &mut self.nodes {
+            let plain = (node.next_link & !NEAR) + 1;
+            node.next_link = if near { plain | NEAR } else { plain };
+        }
+    }
 
     /// Parts two nodes.
     pub fn cut(&mut self, a: usize, b: usize) {

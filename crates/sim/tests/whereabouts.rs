@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use common::{ALICE, BOB, ROGUE, Stage};
 use parlor_core::crypto::seal_signal;
-use parlor_core::engine::api::{Command, NEAR, Places, Reach};
+use parlor_core::engine::api::{Command, NEAR, Places, Presence, Reach};
 use parlor_core::room::said::Whereabouts;
 use parlor_sim::{World, act};
 use parlor_wire::frame::{Frame, Signal};
@@ -174,4 +174,85 @@ fn a_room_of_the_local_network_is_spoken_of_on_no_other_link() {
     assert!(engine.is_lan(&room) && engine.relayed_rooms().is_none());
     assert_eq!(engine.room(&room).unwrap().members, 0, "nobody was reached");
     assert!(world.nodes[alice].links.keys().all(|link| link & NEAR == 0));
+}
+
+/// Something Bob really signed once, and Rogue kept.
+fn old_word(stage: &Stage, session: Salt, counter: u64, said: &[u8]) -> Signal {
+    let mut signal = Signal {
+        author: stage.world.nodes[BOB].peer,
+        session,
+        counter,
+        ttl_s: 0,
+        key: stage.key.0,
+        salt: Salt([counter as u8; 16]),
+        sealed: Vec::new().into(),
+        signature: None,
+    };
+    signal.sealed = seal_signal(&stage.key.1, &stage.room, &signal, said).unwrap().into();
+    let message = [&stage.room.0[..], &signal.signed_bytes()].concat();
+    signal.signature = Some(stage.world.identity(BOB).sign(domain::SIGNAL_SIGNATURE, &message));
+    signal
+}
+
+/// Alice has heard where Bob is; both sleep, she wakes alone, and is told what he said long ago.
+#[test]
+fn old_words_replayed_after_a_restart_do_not_undo_where_somebody_is() {
+    for put_out in [false, true] {
+        let mut stage = Stage::new(907);
+        moves(&mut stage.world, BOB, "192.0.2.200:4711", None);
+        stage.world.pass(1_000);
+        if put_out {
+            stage.world.remove(ALICE, stage.room, ROGUE);
+        }
+        stage.world.put_to_sleep(BOB);
+        stage.world.put_to_sleep(ALICE);
+        stage.world.wake(ALICE);
+        stage.world.pass(5_000);
+        let addresses = (1..9).map(|n| format!("198.51.100.{n}:4711")).collect();
+        let said = Whereabouts { addresses, relay: None }.encode();
+        let old = old_word(&stage, Salt([0; 16]), 7, &said);
+        let room = stage.room;
+        let link = stage.world.puppet_opens(ROGUE, ALICE, room, None);
+        stage.world.puppet_says(ROGUE, link, &Frame::Whereabouts(old));
+        stage.world.pass(1_000);
+        let known = places(&stage.world, ALICE, stage.world.nodes[BOB].peer, room).addresses;
+        assert_eq!(known, [at("192.0.2.200:4711")], "put out: {put_out}");
+    }
+}
+
+/// His clock was two days ahead when he said where he was; it is put right, and he starts again elsewhere.
+#[test]
+fn a_clock_that_is_put_right_leaves_a_node_heard() {
+    let (mut world, room, [alice, bob, _], _) = act::three(908);
+    world.nodes[bob].skew_ms = 2 * 24 * 3_600_000;
+    moves(&mut world, bob, "192.0.2.1:1", None);
+    world.pass(2_000);
+    world.nodes[bob].skew_ms = 0;
+    world.kill(bob);
+    world.pass(10_000);
+    moves(&mut world, bob, "192.0.2.2:2", None);
+    world.pass(60_000);
+    assert_eq!(places(&world, alice, world.nodes[bob].peer, room).addresses[0], at("192.0.2.2:2"));
+}
+
+/// Whereabouts are signed like a session's signal. Shown as one they are nothing, and use nothing up.
+#[test]
+fn whereabouts_shown_as_signals_silence_nobody() {
+    let mut stage = Stage::new(909);
+    let (room, bob) = (stage.room, stage.world.nodes[BOB].peer);
+    let presence = Presence { label: "api".into(), program: "claude".into(), ..Presence::default() };
+    stage.world.inform(BOB, Command::Announce { room, session: Salt([5; 16]), presence: Some(presence) });
+    stage.world.pass(1_000);
+    let said = Whereabouts { addresses: vec!["192.0.2.1:1".into()], relay: None }.encode();
+    let word = old_word(&stage, Salt([0; 16]), stage.world.wall_ms(BOB), &said);
+    for _ in 0..10 {
+        let link = stage.open(ALICE);
+        for _ in 0..200 {
+            stage.world.puppet_says(ROGUE, link, &Frame::Signal(word.clone()));
+        }
+        stage.world.pass(20_000);
+        let people = stage.world.nodes[ALICE].engine.as_ref().unwrap().people(&room);
+        let his = people.iter().find(|person| person.peer == bob).unwrap();
+        assert_eq!(his.sessions.len(), 1, "he is there all the time");
+    }
 }

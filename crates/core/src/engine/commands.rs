@@ -294,7 +294,9 @@ impl Engine {
             self.reply(request, Err(Failure::TicketExpired));
             return;
         }
-        let lan = ticket.relay.as_deref() == Some(LAN);
+        // Once known to stay in the local network, no other text of a ticket lets it out.
+        let known = self.rooms.get(&room).is_some_and(|held| held.local.lan);
+        let lan = known || ticket.relay.as_deref() == Some(LAN);
         let local = LocalRecord {
             state: record::STATE_JOINING,
             ticket_seed: Some(BodyHash(*ticket.seed)),

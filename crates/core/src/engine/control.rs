@@ -216,6 +216,7 @@ impl Engine {
         self.close_dead_tickets(room);
         self.entitle_links(room);
         self.hush_directs();
+        self.note_lan_directs();
         self.control_grew(room);
         self.notice_put_out(room);
     }

@@ -609,6 +609,11 @@ impl Engine {
         }
     }
 
+    /// Whether a link is open and serves the peer.
+    pub(super) fn serves(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|link| link.open && link.entitled)
+    }
+
     /// Links of a room that are open and serve the peer.
     pub(super) fn room_links(&self, room: RoomId) -> Vec<LinkId> {
         let of = self.links.iter().filter(|(_, link)| link.room == Some(room) && link.open && link.entitled);

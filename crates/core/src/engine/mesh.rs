@@ -34,6 +34,8 @@ const SUCCESSORS: usize = 2;
 const SETTLED_MS: u64 = 60_000;
 /// One too many of this node's own choice is let go of when it has stood this long: so choices change slowly.
 const ROTATED_MS: u64 = 300_000;
+/// Links of its own choice of which a node lets none go, and with fewer of which it looks for more, however many others open.
+const OWN_FEW: usize = 3;
 /// Links from which on those of this node's own choice are too many.
 const EASE: usize = limits::MESH_LINKS + limits::MESH_LINKS / 2;
 /// Pause between two links let go of.
@@ -278,12 +280,22 @@ impl Mesh {
         idle.min().map(|(_, peer)| peer)
     }
 
-    /// Whom to try though links are not missing: one that was not heard of, in turn by chance and by when it was there last.
+    /// Whom to try though links are not missing: one that was not heard of, by chance or by when it was there last; and where few
+    /// links are of this node's own choice, in turn one that is there by what the others say. Those may all be of people who
+    /// keep everybody else from this node.
     fn probed(&mut self, now_ms: u64, others: &[Other], dice: &mut dyn FnMut(u64) -> u64) -> Option<PeerId> {
         self.probes += 1;
+        if !self.probes.is_multiple_of(2) && chosen(others) < OWN_FEW {
+            let is_there = |other: &&Other| other.present && self.may_try(other, now_ms, 0);
+            let there: Vec<&Other> = others.iter().filter(is_there).collect();
+            if let Some(peer) = pick(&there, dice) {
+                return Some(peer);
+            }
+        }
         let is_silent = |other: &&Other| !other.present && self.may_try(other, now_ms, 0);
         let silent: Vec<&Other> = others.iter().filter(is_silent).collect();
-        let seen = if self.probes.is_multiple_of(2) { last_seen(&silent) } else { None };
+        let seen =
+            if self.probes.is_multiple_of(4) || self.probes % 4 == 1 { last_seen(&silent) } else { None };
         seen.or_else(|| pick(&silent, dice))
     }
 
@@ -313,7 +325,7 @@ impl Mesh {
         let peer = match named {
             Some(named) => Some(named.peer),
             None if linked > limits::MAX_MESH_LINKS => opened().map(|other| other.peer),
-            None if linked > EASE => pick(&own(), dice),
+            None if linked > EASE && chosen(others) > OWN_FEW => pick(&own(), dice),
             None => None,
         }?;
         self.trim_ms = now_ms + TRIM_MS;
@@ -333,6 +345,11 @@ impl Mesh {
         let due = [Some(now_ms + look), Some(self.probe_ms), tried].into_iter().flatten().min();
         self.due_ms = due.unwrap_or(now_ms + look).max(now_ms + 1);
     }
+}
+
+/// How many links are of this node's own choice: others may open as many as they like.
+fn chosen(others: &[Other]) -> usize {
+    others.iter().filter(|other| other.link.is_some_and(|link| link.dialled)).count()
 }
 
 /// Where a member stands in the order of a room: for each room another, so that nobody is next to all. It is no secret, and

@@ -15,6 +15,8 @@ use crate::crypto;
 use crate::persist::Table;
 use crate::room::said::Said;
 
+/// Most sessions in one room: four for each of 512 members, and a quarter of all, so that no room keeps those of others out.
+const MAX_IN_ROOM: usize = limits::MAX_SIGNALS / 4;
 /// Most sessions of one peer in a room.
 const MAX_SESSIONS: usize = 32;
 /// How far ahead counters are written down, in milliseconds: one write in an hour, and a node that starts again goes on
@@ -122,8 +124,11 @@ impl PresenceBook {
     fn has_space(&self, place: &(RoomId, PeerId, Salt)) -> bool {
         let (room, peer, _) = *place;
         let range = (room, peer, Salt([0; 16]))..=(room, peer, Salt([255; 16]));
+        let of_room = (room, PeerId([0; 32]), Salt([0; 16]))..=(room, PeerId([255; 32]), Salt([255; 16]));
         self.heard.contains_key(place)
-            || (self.heard.len() < limits::MAX_SIGNALS && self.heard.range(range).count() < MAX_SESSIONS)
+            || (self.heard.len() < limits::MAX_SIGNALS
+                && self.heard.range(range).count() < MAX_SESSIONS
+                && self.heard.range(of_room).count() < MAX_IN_ROOM)
     }
 
     pub(super) fn heard_count(&self) -> usize {
@@ -178,9 +183,11 @@ impl Engine {
 
     /// By the clock, and above whatever this node has ever counted, so that one that starts again is not taken for its own
     /// echo.
-    fn next_counter(&mut self, known: Option<u64>) -> u64 {
+    pub(super) fn next_counter(&mut self, known: Option<u64>) -> u64 {
         let next = known.map_or(0, |known| known.saturating_add(1));
         let counter = next.max(self.now.wall_ms).max(self.presence.first);
+        // A clock that was ahead is put right now and then: what begins after that goes on above what was counted before.
+        self.presence.first = counter;
         if counter > self.presence.written {
             self.presence.written = counter.saturating_add(MARK_STEP_MS);
             let written = self.presence.written.to_be_bytes().to_vec();
@@ -252,15 +259,17 @@ impl Engine {
             && self.presence.has_space(&place)
             && self.presence.passing.heeds(&place, now);
         let believed = held.roster.reads(&signal.author) && !self.is_revoked(&signal.author);
-        if signal.author == self.me || !newer || !fits || !believed {
+        // Whereabouts are signed alike; and who is entitled to nothing has nobody's sessions to tell of.
+        let is_such = signal.session != Salt([0; 16]) && self.serves(link);
+        if signal.author == self.me || !newer || !fits || !believed || !is_such {
             return;
         }
         if !signal.verify(&room) {
             self.close_link(link, "a signal whose signature is not valid");
             return;
         }
-        self.presence.passing.heeded(&place, now);
         let Some(said) = self.open_signal(room, &signal) else { return };
+        self.presence.passing.heeded(&place, now);
         // An ended session is remembered for a lease, so that what is still on its way cannot revive it.
         let ttl_s = if signal.ttl_s == 0 { limits::LEASE_SECONDS } else { u64::from(signal.ttl_s) };
         let until_ms = now + ttl_s * 1000;

@@ -17,6 +17,8 @@ use crate::room::said::Whereabouts;
 const KEPT_RELAYS: usize = 3;
 /// Addresses remembered of one peer: what it says of itself, and where it was reached.
 const KEPT_ADDRESSES: usize = 8;
+/// Of these, most that one word of the peer itself puts first.
+const KEPT_SAID: usize = 6;
 /// Whereabouts of one member that are heeded in a minute: each is written down and passed on, and nobody moves that often.
 const HEEDED: u32 = 10;
 const HEEDED_MS: u64 = 60_000;
@@ -83,7 +85,7 @@ impl Engine {
 
     /// Says in all rooms where this node is.
     fn say_where(&mut self) {
-        self.whereabouts.counter = (self.whereabouts.counter + 1).max(self.now.wall_ms);
+        self.whereabouts.counter = self.next_counter(Some(self.whereabouts.counter));
         for room in self.rooms.keys().copied().collect::<Vec<_>>() {
             if let Some(signal) = self.own_whereabouts(room) {
                 self.spread(room, None, &signal);
@@ -143,7 +145,9 @@ impl Engine {
         let Some(held) = self.rooms.get(&room) else { return };
         let place = (room, signal.author);
         let known = self.whereabouts.heard.get(&place);
-        let newer = known.is_none_or(|known| known.signal.counter < signal.counter);
+        // Over a restart the counter is kept with the peer, or its own old words, replayed, would undo where it is.
+        let kept = self.peers.get(&signal.author).map_or(0, |peer| peer.said_where);
+        let newer = known.map_or(kept, |known| known.signal.counter) < signal.counter;
         let now = self.now.mono_ms;
         let running = known.filter(|known| known.since_ms.saturating_add(HEEDED_MS) > now);
         let (since_ms, before) = running.map_or((now, 0), |known| (known.since_ms, known.count));
@@ -155,6 +159,10 @@ impl Engine {
         if !held.roster.reads(&signal.author) {
             return self.keep_early(link, signal);
         }
+        // Who is entitled to nothing any more still speaks, and of others only what is old.
+        if !self.serves(link) {
+            return;
+        }
         if !signal.verify(&room) {
             return self.close_link(link, "whereabouts whose signature is not valid");
         }
@@ -162,9 +170,12 @@ impl Engine {
         else {
             return;
         };
-        let author = signal.author;
+        let (author, counter) = (signal.author, signal.counter);
         self.spread(room, Some(link), &signal);
         self.whereabouts.heard.insert(place, Heard { signal, since_ms, count: before + 1 });
+        let known = self.peers.entry(author).or_default();
+        known.said_where = counter.max(known.said_where);
+        self.put_peer(author);
         self.learn_said(author, &said, link & NEAR != 0);
     }
 
@@ -197,7 +208,7 @@ impl Engine {
     fn learn_said(&mut self, peer: PeerId, said: &Whereabouts, near: bool) {
         let told = said.addresses.iter().take(limits::MAX_TOLD_ADDRESSES);
         let addresses: Vec<SocketAddr> = told.filter_map(|text| text.parse().ok()).collect();
-        self.learned(peer, &addresses, near);
+        self.learned_from(peer, &addresses, near, KEPT_SAID);
         let relay = said.relay.iter().filter(|url| !near && url.len() <= limits::MAX_RELAY_URL_BYTES);
         let relays: Vec<String> = relay.cloned().collect();
         self.learned_relays(peer, &relays);
@@ -205,6 +216,12 @@ impl Engine {
 
     /// Where a peer was reached or says it is, newest first, bounded.
     pub(super) fn learned(&mut self, peer: PeerId, addresses: &[SocketAddr], near: bool) {
+        self.learned_from(peer, addresses, near, KEPT_ADDRESSES);
+    }
+
+    /// The same of at most so many of these: what a peer says never takes the place of all where it was reached.
+    fn learned_from(&mut self, peer: PeerId, addresses: &[SocketAddr], near: bool, most: usize) {
+        let addresses = &addresses[..addresses.len().min(most)];
         if peer == self.me || addresses.is_empty() {
             return;
         }
@@ -239,7 +256,8 @@ impl Engine {
         }
     }
 
-    /// Whether a room stays in the local network. A direct room does while all rooms that its two share do.
+    /// Whether a room stays in the local network. A direct room does while all rooms that its two share do, and when they share none
+    /// any more, if it did before.
     pub fn is_lan(&self, room: &RoomId) -> bool {
         let Some(held) = self.rooms.get(room) else { return false };
         let Some(peer) = held.local.direct else { return held.local.lan };
@@ -247,16 +265,34 @@ impl Engine {
             held.local.direct.is_none() && held.roster.reads(&self.me) && held.roster.reads(&peer)
         };
         let mut shared = self.rooms.values().filter(shared).peekable();
-        shared.peek().is_some() && shared.all(|held| held.local.lan)
+        if shared.peek().is_none() {
+            return held.local.lan;
+        }
+        shared.all(|held| held.local.lan)
+    }
+
+    /// Notes of direct rooms whether they stay in the local network, for when their two share no room any more.
+    pub(super) fn note_lan_directs(&mut self) {
+        let directs = self.rooms.iter().filter(|(_, held)| held.local.direct.is_some());
+        let moved: Vec<(RoomId, bool)> = directs
+            .map(|(id, held)| (*id, held.local.lan, self.is_lan(id)))
+            .filter(|(_, noted, is)| noted != is)
+            .map(|(id, _, is)| (id, is))
+            .collect();
+        for (room, lan) in moved {
+            self.local(room, |local| local.lan = lan);
+        }
     }
 
     /// Whether there is a room that may be carried by a relay, and the relays that tickets of such rooms named.
     pub fn relayed_rooms(&self) -> Option<Vec<String>> {
         let carried = self.rooms.iter().filter(|(id, held)| !held.local.stays_here && !self.is_lan(id));
-        let is_over = |held: &crate::room::Room| {
-            held.gone(&self.me).is_some() || held.local.state == record::STATE_REFUSED
+        let is_over = |id: &RoomId, held: &crate::room::Room| {
+            held.gone(&self.me).is_some()
+                || held.local.state == record::STATE_REFUSED
+                || held.local.direct.is_some_and(|peer| !self.speaks_of(id, &peer))
         };
-        let mut rooms = carried.map(|(_, held)| held).filter(|held| !is_over(held)).peekable();
+        let mut rooms = carried.filter(|(id, held)| !is_over(id, held)).map(|(_, held)| held).peekable();
         rooms.peek()?;
         let mut relays: Vec<String> = rooms.filter_map(|held| held.local.relay.clone()).collect();
         relays.sort_unstable();

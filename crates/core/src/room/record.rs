@@ -188,6 +188,10 @@ pub struct PeerRecord {
     #[n(31)]
     #[cbor(default)]
     pub near: Vec<String>,
+    /// The counter of the newest word of its own about where it is.
+    #[n(32)]
+    #[cbor(default)]
+    pub said_where: u64,
 }
 
 /// How far a session has been given a room.

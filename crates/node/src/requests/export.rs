@@ -4,7 +4,7 @@ use parlor_api::{ApiError, Event, Exported, Reply};
 use parlor_core::engine::Engine;
 use parlor_core::export::{Head, Rules, Writer};
 use parlor_core::persist::{DataRow, Loaded, Query};
-use parlor_wire::{Data, EntryId, RoomId, Signature};
+use parlor_wire::{Data, EntryId, RoomId, Signature, limits};
 
 use super::{Asked, place, talk};
 use crate::clock;
@@ -13,7 +13,10 @@ use crate::errors;
 
 /// Entries read and opened in one turn of the driver, and their bytes: little enough that nobody waits for it.
 const PAGE_ROWS: u32 = 64;
-const PAGE_BYTES: usize = 512 * 1024;
+const PAGE_BYTES: usize = 1024 * 1024;
+/// All branches of one place fit into a page, or those behind its end would be left out.
+const _: () =
+    assert!(PAGE_BYTES > limits::MAX_TIPS * (limits::MAX_BODY_BYTES + limits::MAX_DATA_HEADER_BYTES + 256));
 
 pub(super) async fn export(
     asked: &Asked<'_>,

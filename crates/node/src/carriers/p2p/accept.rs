@@ -1,12 +1,13 @@
 //! Connections others open, and on every connection the links the peer opens. Must not dial.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use iroh::TransportAddr;
-use iroh::endpoint::{Connection, Incoming, VarInt};
+use iroh::endpoint::{Connection, Incoming, IncomingAddr, VarInt};
 use parlor_wire::{PeerId, RoomId, called};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -33,6 +34,10 @@ const DONE: VarInt = VarInt::from_u32(0);
 pub(super) async fn run(shared: Arc<Shared>) {
     let greeting = Arc::new(Semaphore::new(MAX_GREETING));
     while let Some(incoming) = shared.endpoint.accept().await {
+        if shared.near && !comes_from_near(&shared, &incoming) {
+            incoming.ignore();
+            continue;
+        }
         if is_for_another(&shared.me, &incoming) {
             // An answer would be taken before that of who is called: peers keep each other's old addresses.
             incoming.ignore();
@@ -50,6 +55,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Err(_) => incoming.ignore(),
         }
     }
+}
+
+/// Whether who calls is in the local network.
+fn comes_from_near(shared: &Shared, incoming: &Incoming) -> bool {
+    let IncomingAddr::Ip(at) = incoming.remote_addr() else { return false };
+    let at = SocketAddr::new(at.ip().to_canonical(), at.port());
+    at.ip().is_loopback() || addresses::is_near(&at, &shared.here.borrow().addresses)
 }
 
 /// Whether the first packet says that somebody else is called. One that cannot be read whole says nothing.

@@ -2,6 +2,7 @@
 //! Each has a task of its own that tries again with back-off. Must not accept anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::peers::Connected;
-use super::{Shared, accept};
+use super::{Shared, accept, addresses};
 
 /// Most links that are kept up or dialled.
 const MAX_WANTED: usize = 2048;
@@ -85,8 +86,14 @@ impl Dials {
             self.shared.spawn(keep_link(shared, tasks, link, wanted));
         });
         // After the tasks run: one that was just ending has forgotten its peer's addresses.
-        let by_peer: BTreeMap<PeerId, Places> =
+        let here = self.shared.here.borrow().addresses.clone();
+        let mut by_peer: BTreeMap<PeerId, Places> =
             links.into_iter().map(|(link, places)| (link.peer, places)).collect();
+        if self.shared.near {
+            // A room of the local network is called for nowhere else, whoever names an address.
+            let stays = |at: &SocketAddr| at.ip().is_loopback() || addresses::is_near(at, &here);
+            by_peer.values_mut().for_each(|places| places.addresses.retain(stays));
+        }
         let relays = &self.shared.relays;
         by_peer.iter().for_each(|(peer, places)| self.shared.peers.told(*peer, places, relays));
     }
