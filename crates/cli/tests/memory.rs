@@ -305,6 +305,33 @@ fn a_room_is_read_here_for_as_long_as_one_says_and_for_ever_again() {
     assert_eq!(alice.parlor.cmd(["room", "retention", "99999"]).unwrap().code(), 5);
 }
 
+#[test]
+fn days_that_are_changed_again_at_once_lose_nothing_of_the_index() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    (0..12).for_each(|n| _ = alice.send(&format!("word {n}")));
+    let search = ["log", "--search", "word", "--json"];
+    for rounds in 0..4 {
+        alice.parlor.run(["room", "retention", "1"]).ok().unwrap();
+        // In some rounds the index has begun to be made for the one, in others not.
+        (0..rounds).for_each(|_| _ = alice.texts());
+        alice.parlor.run(["room", "retention", "off"]).ok().unwrap();
+        let sent = 12 + rounds + 1;
+        alice.send(&format!("word {sent}"));
+        // Every answer holds all of it or says how much it did not look at.
+        until(&alice, &search, |output| {
+            let found = output.out().lines().count();
+            let is_all = found == sent;
+            assert!(is_all || output.err().contains("not indexed yet"), "{found}: {}", output.err());
+            is_all
+        });
+        let stats = alice.parlor.json(["store", "stats"]).unwrap();
+        assert_eq!(stats["rooms"][0]["indexed"], sent, "{stats}");
+    }
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    assert_eq!(found(&alice, &["word"]).len(), 16);
+}
+
 /// Makes the message with this arrival number one of so many days ago, as the store has it.
 fn make_older(side: &Side, arrival: i64, days: i64) {
     side.parlor.run(["node", "stop"]).ok().unwrap();

@@ -22,6 +22,7 @@ pub(super) async fn retention(
             );
         }
         let days = (days > 0).then_some(days);
+        let _turn = node.retention.turn().await;
         let before = node.retention.days(&room);
         node.driver.command(Retention::record(room, days)).await?;
         node.retention.set(room, days);
