@@ -370,8 +370,11 @@ pub struct Exported {
     pub control: u64,
     /// Data entries in it.
     pub entries: u64,
-    /// Of these, those with their text.
+    /// Of these, those that can be read: messages, and what members say of themselves and the room.
     pub opened: u64,
+    /// Of these, messages.
+    #[serde(default)]
+    pub messages: u64,
 }
 
 /// The end of a search.
