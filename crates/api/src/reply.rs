@@ -563,6 +563,9 @@ pub struct Room {
     /// In a direct room: the other of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct: Option<String>,
+    /// For how many days it is read on this node; none: for ever.
+    #[serde(default)]
+    pub retention_days: Option<u32>,
     /// Whether it is the default where the caller stands.
     pub default: bool,
     /// Members whose messages are not fetched for now: they added more than a node takes in an hour.

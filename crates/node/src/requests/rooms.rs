@@ -241,7 +241,8 @@ pub(super) async fn all_rooms(asked: &Asked<'_>) -> Result<Vec<Room>, ApiError> 
         let id = view.id;
         let name = names.remove(&id).unwrap_or_else(|| id.short());
         let bound = bindings.dirs_of(&id);
-        api::Room { asking, ..convert::room(view, name, bound, default == Some(id)) }
+        let retention_days = node.retention.days(&id);
+        api::Room { asking, retention_days, ..convert::room(view, name, bound, default == Some(id)) }
     });
     Ok(rooms.collect())
 }
