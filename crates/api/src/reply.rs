@@ -1,5 +1,6 @@
 //! Everything the node answers. Ids are whole, times are RFC 3339 in UTC, texts are already clean.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -565,7 +566,7 @@ pub struct Room {
     pub direct: Option<String>,
     /// For how many days it is read on this node; none: for ever.
     #[serde(default)]
-    pub retention_days: Option<u32>,
+    pub retention_days: Option<NonZeroU32>,
     /// Whether it is the default where the caller stands.
     pub default: bool,
     /// Members whose messages are not fetched for now: they added more than a node takes in an hour.

@@ -255,7 +255,7 @@ pub fn room(room: &Room) -> Vec<String> {
         (
             "read here",
             room.retention_days
-                .map_or("for ever".into(), |days| format!("for {}", count(days.into(), "day", "days"))),
+                .map_or("for ever".into(), |days| format!("for {}", count(days.get().into(), "day", "days"))),
         ),
         ("heard in", if bound.is_empty() { "no directory".into() } else { bound.join(", ") }),
     ];
