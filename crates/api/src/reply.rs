@@ -1,5 +1,6 @@
 //! Everything the node answers. Ids are whole, times are RFC 3339 in UTC, texts are already clean.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -370,8 +371,11 @@ pub struct Exported {
     pub control: u64,
     /// Data entries in it.
     pub entries: u64,
-    /// Of these, those with their text.
+    /// Of these, those that can be read: messages, and what members say of themselves and the room.
     pub opened: u64,
+    /// Of these, messages.
+    #[serde(default)]
+    pub messages: u64,
 }
 
 /// The end of a search.
@@ -560,6 +564,9 @@ pub struct Room {
     /// In a direct room: the other of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct: Option<String>,
+    /// For how many days it is read on this node; none: for ever.
+    #[serde(default)]
+    pub retention_days: Option<NonZeroU32>,
     /// Whether it is the default where the caller stands.
     pub default: bool,
     /// Members whose messages are not fetched for now: they added more than a node takes in an hour.

@@ -252,6 +252,11 @@ pub fn room(room: &Room) -> Vec<String> {
         ("open tickets", room.open_tickets.to_string()),
         ("asking", asking(room)),
         ("carried", room.carrier.clone()),
+        (
+            "read here",
+            room.retention_days
+                .map_or("for ever".into(), |days| format!("for {}", count(days.get().into(), "day", "days"))),
+        ),
         ("heard in", if bound.is_empty() { "no directory".into() } else { bound.join(", ") }),
     ];
     if room.waiting > 0 {
@@ -423,6 +428,7 @@ pub(crate) mod tests {
             missing: 0,
             bound: vec!["/repo".into()],
             direct: None,
+            retention_days: None,
             carrier: "p2p".into(),
             default: true,
             paused: Vec::new(),

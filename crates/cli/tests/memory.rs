@@ -138,7 +138,9 @@ fn a_room_is_exported_and_verified_by_somebody_without_a_home() {
     let path = file.to_str().unwrap();
     let exported = alice.parlor.run(["room", "export", "--out", path]).ok().unwrap();
     assert_eq!(exported.out().trim_end(), path);
-    assert!(exported.err().contains("can read it"), "{}", exported.err());
+    // As many as the room has: what members say of themselves is an entry and no message.
+    assert_eq!(alice.parlor.json(["room", "show"]).unwrap()["messages"], 2);
+    assert!(exported.err().contains("2 messages of payments: "), "{}", exported.err());
     assert_eq!(mode(&file), 0o600);
     let again = alice.parlor.cmd(["room", "export", "--out", path]).unwrap();
     assert_eq!(again.code(), 5, "{}", again.err());
@@ -146,6 +148,7 @@ fn a_room_is_exported_and_verified_by_somebody_without_a_home() {
     let nobody = Side::new("carol");
     let report = nobody.parlor.json(["verify-export", path]).unwrap();
     let me = alice.parlor.json(["identity", "show"]).unwrap();
+    assert!(report["messages"] == 2 && report["opened"].as_u64() > Some(2), "{report}");
     assert_eq!((&report["exporter"], &report["exporter_standing"]), (&me["peer"], &"owner".into()));
     assert_eq!(report["room_name"], "payments");
     let speakers: Vec<_> = report["speakers"]
@@ -196,6 +199,66 @@ fn room_bytes(side: &Side) -> Vec<u8> {
         }
     }
     bytes
+}
+
+#[test]
+fn agents_are_told_what_an_export_and_a_retention_do_and_how_a_human_types_them() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    for (args, words) in [
+        (
+            &["room", "export", "--out", "-"][..],
+            ["signed with your human's identity", "`parlor room export`"],
+        ),
+        (&["room", "retention", "30"], ["for how long a room is read", "`parlor room retention 30`"]),
+        (&["room", "retention", "off"], ["for how long a room is read", "`parlor room retention off`"]),
+    ] {
+        let refused = alice.parlor.run(args).env("CLAUDECODE", "1").output().unwrap();
+        assert_eq!((refused.code(), refused.out()), (4, String::new()), "{}", refused.err());
+        assert!(words.iter().all(|word| refused.err().contains(word)), "{}", refused.err());
+        assert!(!refused.err().contains("hears whom"), "{}", refused.err());
+    }
+}
+
+#[test]
+fn a_search_for_more_than_is_shown_is_refused() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    alice.send("word");
+    assert_eq!(found(&alice, &["word", "-n", "1000"]), ["word"]);
+    let refused = alice.parlor.cmd(["log", "--search", "word", "-n", "1001"]).unwrap();
+    assert_eq!((refused.code(), refused.out()), (2, String::new()));
+    assert!(refused.err().contains("at most the 1,000"), "{}", refused.err());
+    assert_eq!(alice.parlor.json_lines(["log", "-n", "1001"]).unwrap().len(), 1);
+}
+
+#[test]
+fn a_problem_of_the_store_is_said_with_its_room_and_entry_in_plain_words() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    let sent = alice.send("one");
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    let store = home_file(&alice, "store.db");
+    let good = std::fs::read(&store).unwrap();
+    let after = |sql: &str| {
+        std::fs::write(&store, &good).unwrap();
+        let conn = rusqlite::Connection::open(&store).unwrap();
+        assert_eq!(conn.execute(sql, []).unwrap(), 1, "{sql}");
+        conn.close().unwrap();
+        let output = alice.parlor.cmd(["store", "check"]).unwrap();
+        assert_eq!(output.code(), 7, "{}", output.err());
+        assert!(output.err().contains("What to do: "), "{}", output.err());
+        output.out()
+    };
+    let place = "UPDATE data SET seq = seq + 7 WHERE arrival = 1";
+    let entry =
+        format!("entry {}: the store has this entry under another place", &sent["id"].as_str().unwrap()[..8]);
+    let said = after(place);
+    assert!(said.contains("room payments (r") && said.contains(&entry), "{said}");
+    let said = after("UPDATE data SET chain = x'01' WHERE arrival = 1");
+    assert!(said.contains("room payments (r") && said.contains("the file itself is damaged"), "{said}");
+    std::fs::write(&store, good).unwrap();
+    alice.parlor.run(["store", "check"]).ok().unwrap();
 }
 
 #[test]
@@ -299,10 +362,41 @@ fn a_room_is_read_here_for_as_long_as_one_says_and_for_ever_again() {
     until(&alice, &["log", "--search", "today", "--json"], |output| output.out().contains("said today"));
     alice.parlor.run(["node", "stop"]).ok().unwrap();
     assert_eq!(days(&["--room", "payments"]), 30, "it is remembered");
+    let shown = || alice.parlor.json(["room", "show"]).unwrap()["retention_days"].clone();
+    let told = || alice.parlor.run(["room", "show"]).ok().unwrap().out();
+    assert!(shown() == 30 && told().contains("for 30 days"), "{}", told());
     assert_eq!(days(&["off"]), Value::Null);
+    assert!(shown().is_null() && told().contains("for ever"), "{}", told());
     until(&alice, &["log", "--search", "today", "--json"], |output| output.out().contains("said today"));
     assert_eq!(alice.parlor.cmd(["room", "retention", "0"]).unwrap().code(), 2);
     assert_eq!(alice.parlor.cmd(["room", "retention", "99999"]).unwrap().code(), 5);
+}
+
+#[test]
+fn days_that_are_changed_again_at_once_lose_nothing_of_the_index() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    (0..12).for_each(|n| _ = alice.send(&format!("word {n}")));
+    let search = ["log", "--search", "word", "--json"];
+    for rounds in 0..4 {
+        alice.parlor.run(["room", "retention", "1"]).ok().unwrap();
+        // In some rounds the index has begun to be made for the one, in others not.
+        (0..rounds).for_each(|_| _ = alice.texts());
+        alice.parlor.run(["room", "retention", "off"]).ok().unwrap();
+        let sent = 12 + rounds + 1;
+        alice.send(&format!("word {sent}"));
+        // Every answer holds all of it or says how much it did not look at.
+        until(&alice, &search, |output| {
+            let found = output.out().lines().count();
+            let is_all = found == sent;
+            assert!(is_all || output.err().contains("not indexed yet"), "{found}: {}", output.err());
+            is_all
+        });
+        let stats = alice.parlor.json(["store", "stats"]).unwrap();
+        assert_eq!(stats["rooms"][0]["indexed"], sent, "{stats}");
+    }
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    assert_eq!(found(&alice, &["word"]).len(), 16);
 }
 
 /// Makes the message with this arrival number one of so many days ago, as the store has it.

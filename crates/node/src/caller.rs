@@ -119,6 +119,19 @@ impl Caller {
         Err(refusal(message, command))
     }
 
+    /// Refuses to an agent something else that a human decides: `what` it does.
+    pub(crate) fn refuse_agents_what(
+        &self,
+        sessions: &Sessions,
+        what: &str,
+        command: &str,
+    ) -> Result<(), ApiError> {
+        if self.author(sessions) == Author::Agent {
+            return Err(refusal(&format!("this {what}, and an agent may not do it"), command));
+        }
+        Ok(())
+    }
+
     /// Refuses to an agent what changes how the node runs.
     pub(crate) fn refuse_agents_settings(&self, sessions: &Sessions, command: &str) -> Result<(), ApiError> {
         if self.author(sessions) == Author::Agent {
@@ -270,5 +283,10 @@ mod tests {
         let refused = agent.refuse_agents_settings(&known, "parlor config set lan false").unwrap_err();
         assert_eq!(refused.hint.as_deref(), Some("ask your human to run `parlor config set lan false`"));
         assert!(caller("cli", true, None, &[]).refuse_agents_settings(&known, "").is_ok());
+        let refused = agent.refuse_agents_what(&known, "signs a room", "parlor room export").unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::NotAllowed);
+        assert_eq!(refused.message, "this signs a room, and an agent may not do it");
+        assert_eq!(refused.hint.as_deref(), Some("ask your human to run `parlor room export`"));
+        assert!(caller("cli", true, None, &[]).refuse_agents_what(&known, "signs a room", "").is_ok());
     }
 }

@@ -53,6 +53,11 @@ impl Asked<'_> {
     fn refuse_agents(&self, command: &str) -> Result<(), ApiError> {
         self.caller.refuse_agents(&self.node.sessions(), command)
     }
+
+    /// The same where it is not about who hears whom: with what it does.
+    fn refuse_agents_what(&self, what: &str, command: &str) -> Result<(), ApiError> {
+        self.caller.refuse_agents_what(&self.node.sessions(), what, command)
+    }
 }
 
 /// Answers.

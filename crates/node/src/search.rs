@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::driver::Driver;
 use crate::feed::{Fed, Next};
-use crate::retention::{Expiry, Retention};
+use crate::retention::{Expiry, Retention, floor_ms};
 use crate::socket_file::FileId;
 
 /// How often the thread looks whether its file is still there, when nothing else wakes it.
@@ -30,9 +30,14 @@ pub(crate) struct SearchIndex {
     /// The home it lies in, by what it is and not by its name alone: another may have its place by now.
     home: Option<FileId>,
     writing: Mutex<Held>,
-    /// How far each room can be searched.
-    reached: watch::Sender<BTreeMap<RoomId, u64>>,
+    /// How far each room can be searched: what the file says, told anew under the lock of whoever writes it.
+    reached: watch::Sender<AllReached>,
+    /// Rooms whose thread has to begin where the file now is.
+    behind: Mutex<BTreeSet<RoomId>>,
 }
+
+/// How far each room is indexed.
+pub(crate) type AllReached = BTreeMap<RoomId, Reached>;
 
 enum Held {
     /// Not opened yet.
@@ -53,12 +58,17 @@ impl SearchIndex {
     /// The index at a path, not opened yet.
     pub(crate) fn at(path: PathBuf) -> Self {
         let home = home_of(&path);
-        Self { path, home, writing: Mutex::new(Held::Unopened), reached: watch::Sender::default() }
+        let writing = Mutex::new(Held::Unopened);
+        Self { path, home, writing, reached: watch::Sender::default(), behind: Mutex::default() }
     }
 
     /// How far each room can be searched, as it changes.
-    pub(crate) fn reached(&self) -> watch::Receiver<BTreeMap<RoomId, u64>> {
+    pub(crate) fn reached(&self) -> watch::Receiver<AllReached> {
         self.reached.subscribe()
+    }
+
+    fn behind(&self) -> MutexGuard<'_, BTreeSet<RoomId>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writing(&self) -> MutexGuard<'_, Held> {
@@ -71,7 +81,7 @@ impl SearchIndex {
             if !matches!(error, StoreError::Busy | StoreError::Full) {
                 tracing::warn!("the index cannot be read and is made anew: {error}");
                 // Its thread sees that there is none, and begins again.
-                *self.writing() = Held::Lost;
+                self.lose(&mut self.writing());
             }
         })
     }
@@ -81,21 +91,50 @@ impl SearchIndex {
         &self,
         write: impl FnOnce(&mut Index) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut writing = self.writing();
-        let Held::Open(index) = &mut *writing else { return Ok(None) };
+        self.write_held(&mut self.writing(), write)
+    }
+
+    fn write_held<T>(
+        &self,
+        writing: &mut Held,
+        write: impl FnOnce(&mut Index) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let Held::Open(index) = writing else { return Ok(None) };
         let done = write(index);
         if let Err(error) = &done {
             tracing::warn!("the index cannot be written and is made anew: {error}");
-            *writing = Held::Lost;
+            self.lose(writing);
         }
         done.map(Some)
     }
 
+    /// Nothing of it is held any more.
+    fn lose(&self, writing: &mut Held) {
+        *writing = Held::Lost;
+        self.reached.send_replace(BTreeMap::new());
+    }
+
     /// A room is not in it any more, until its thread has made it anew.
     pub(crate) fn forget(&self, room: RoomId) -> Result<(), StoreError> {
-        self.write(|index| index.forget(room, TimeMs::MAX))?;
+        let mut writing = self.writing();
+        self.behind().insert(room);
+        self.write_held(&mut writing, |index| index.forget(room, TimeMs::MAX))?;
         self.reached.send_modify(|reached| _ = reached.remove(&room));
         Ok(())
+    }
+
+    /// Adds what goes on from `after`. No where the file is at another place by now, or made for other days: then its
+    /// thread has to begin where it is.
+    fn add(&self, room: RoomId, after: u64, messages: &[Indexed], reached: Reached) -> bool {
+        let mut writing = self.writing();
+        let added = self.write_held(&mut writing, |index| index.add(room, after, messages, reached));
+        let is_added = matches!(added, Ok(Some(true)));
+        if is_added {
+            self.reached.send_modify(|all| _ = all.insert(room, reached));
+        } else {
+            self.behind().insert(room);
+        }
+        is_added
     }
 
     /// Sees to it that there is one to go on with.
@@ -107,8 +146,10 @@ impl SearchIndex {
             Held::Unopened => Index::open(&self.path),
             Held::Open(_) | Held::Lost => Index::anew(&self.path),
         };
-        *writing = Held::Lost;
-        *writing = Held::Open(opened?);
+        self.lose(&mut writing);
+        let index = opened?;
+        self.reached.send_replace(index.reached()?);
+        *writing = Held::Open(index);
         Ok(Opened::Begins)
     }
 }
@@ -123,7 +164,7 @@ pub(crate) struct IndexWriter(pub(crate) Fed);
 impl IndexWriter {
     /// Writes until the driver has ended.
     pub(crate) fn run(self, index: &SearchIndex, retention: &Retention, driver: &Driver, runtime: &Handle) {
-        let mut follower = Follower { index, retention, driver, runtime, reached: BTreeMap::new() };
+        let mut follower = Follower { index, retention, driver, runtime };
         let mut expiry = Expiry::new();
         let mut failed = false;
         loop {
@@ -132,8 +173,10 @@ impl IndexWriter {
                 return;
             }
             let opened = index.open();
-            if opened.is_ok() {
+            if matches!(opened, Ok(Opened::GoesOn | Opened::Begins)) {
                 expiry.due(retention).into_iter().for_each(|room| follower.anew(room));
+                let behind = std::mem::take(&mut *index.behind());
+                behind.into_iter().for_each(|room| follower.catch_up(room));
             }
             match (opened, next) {
                 (Ok(Opened::Begins), _) | (Ok(Opened::GoesOn), Next::CatchUp) => follower.catch_up_all(),
@@ -153,18 +196,15 @@ struct Follower<'a> {
     retention: &'a Retention,
     driver: &'a Driver,
     runtime: &'a Handle,
-    reached: BTreeMap<RoomId, Reached>,
 }
 
 impl Follower<'_> {
     fn catch_up_all(&mut self) {
-        let reached = self.index.write(|index| index.reached());
-        self.reached = reached.ok().flatten().unwrap_or_default();
-        self.tell();
         let rooms = self.runtime.block_on(self.driver.view(|engine| engine.rooms())).unwrap_or_default();
         let held: BTreeSet<RoomId> = rooms.iter().map(|room| room.id).collect();
-        for room in self.reached.keys().copied().collect::<Vec<_>>() {
-            if !held.contains(&room) || !self.is_of_this_store(room) {
+        let reached = self.index.reached.borrow().clone();
+        for (room, reached) in reached {
+            if !held.contains(&room) || !self.is_of_this_store(room, reached) {
                 self.begin_again(room);
             }
         }
@@ -174,8 +214,7 @@ impl Follower<'_> {
     }
 
     /// Whether the entry the index ends with has its number here: a store that was put back gives numbers anew.
-    fn is_of_this_store(&self, room: RoomId) -> bool {
-        let Some(reached) = self.reached.get(&room) else { return true };
+    fn is_of_this_store(&self, room: RoomId, reached: Reached) -> bool {
         let after = reached.upto.saturating_sub(1);
         let query = Query::Arrivals { room, after, limit: 1, except_origin: None, without_history: false };
         match self.runtime.block_on(self.driver.query(query)) {
@@ -187,16 +226,9 @@ impl Follower<'_> {
         }
     }
 
-    /// Tells how far each room reaches.
-    fn tell(&self) {
-        let reached = self.reached.iter().map(|(room, reached)| (*room, reached.upto)).collect();
-        self.index.reached.send_replace(reached);
-    }
-
     fn begin_again(&mut self, room: RoomId) {
-        self.reached.remove(&room);
-        self.tell();
-        _ = self.index.write(|index| index.forget(room, TimeMs::MAX));
+        // What could not be forgotten is not gone on with either: the index is lost then, and made anew.
+        _ = self.index.forget(room);
     }
 
     /// A room is read for another time than it was, or a day has passed.
@@ -206,19 +238,32 @@ impl Follower<'_> {
     }
 
     fn upto(&self, room: RoomId) -> u64 {
-        self.reached.get(&room).map_or(0, |reached| reached.upto)
+        self.index.reached.borrow().get(&room).map_or(0, |reached| reached.upto)
     }
 
+    fn days(&self, room: RoomId) -> u32 {
+        self.retention.days(&room).unwrap_or(0)
+    }
+
+    /// From where the index is to the end of the log; from the beginning where it was made for other days.
     fn catch_up(&mut self, room: RoomId) {
+        let made_for = self.index.reached.borrow().get(&room).map(|reached| reached.days);
+        if made_for.is_some_and(|days| days != self.days(room)) {
+            self.begin_again(room);
+        }
         loop {
-            match self.runtime.block_on(self.driver.arrived_after(room, self.upto(room))) {
+            let after = self.upto(room);
+            match self.runtime.block_on(self.driver.arrived_after(room, after)) {
                 Ok(Some(page)) => {
-                    let reached = Reached { upto: page.upto, id: page.last };
-                    if !self.add(room, &page.messages, reached) {
+                    if !self.add(room, after, &page.messages, (page.upto, page.last)) {
                         return;
                     }
                 }
-                Ok(None) | Err(_) => return,
+                Ok(None) => return,
+                Err(_) => {
+                    self.index.behind().insert(room);
+                    return;
+                }
             }
         }
     }
@@ -229,24 +274,22 @@ impl Follower<'_> {
             if first.arrival > self.upto(first.room) + 1 {
                 self.catch_up(first.room);
             }
-            if last.arrival > self.upto(first.room) {
-                self.add(first.room, run, Reached { upto: last.arrival, id: last.id });
+            let upto = self.upto(first.room);
+            // What still does not go on from there waits in the log.
+            if first.arrival <= upto + 1 && last.arrival > upto {
+                self.add(first.room, upto, run, (last.arrival, last.id));
             }
         }
     }
 
-    fn add(&mut self, room: RoomId, messages: &[MessageView], reached: Reached) -> bool {
-        let floor_ms = self.retention.floor_ms(&room);
+    fn add(&mut self, room: RoomId, after: u64, messages: &[MessageView], end: (u64, EntryId)) -> bool {
+        let days = self.retention.days(&room);
+        let floor_ms = floor_ms(days);
         let is_indexed = |message: &&MessageView| !message.newer && message.sort_ms >= floor_ms;
         let indexed: Vec<Indexed> = messages.iter().filter(is_indexed).map(indexed).collect();
-        match self.index.write(|index| index.add(room, &indexed, reached)) {
-            Ok(Some(())) => {
-                self.reached.insert(room, reached);
-                self.index.reached.send_modify(|all| _ = all.insert(room, reached.upto));
-                true
-            }
-            Ok(None) | Err(_) => false,
-        }
+        // Whoever changes the days now empties the room after this: then it is begun again.
+        let reached = Reached { upto: end.0, id: end.1, days: days.unwrap_or(0) };
+        self.index.add(room, after, &indexed, reached)
     }
 }
 

@@ -37,8 +37,12 @@ pub struct StoreReport {
 /// Something that is wrong.
 #[derive(Debug, Serialize)]
 pub struct Problem {
+    #[serde(skip)]
+    of: Option<RoomId>,
     /// In which room.
     pub room: Option<String>,
+    /// What it is called, as far as that can be read.
+    pub room_name: Option<String>,
     /// With which entry.
     pub entry: Option<String>,
     /// What.
@@ -94,12 +98,28 @@ pub fn store_check(home: &Home, mut progress: impl FnMut(u64)) -> Result<StoreRe
     let reader = StoreReader::open(&home.store())?;
     let mut report = StoreReport::default();
     progress(0);
-    for what in reader.findings()? {
-        report.add(None, None, what);
+    match reader.findings() {
+        Ok(found) => {
+            for what in found {
+                report.add(None, None, format!("the file itself is damaged: {what}"));
+            }
+        }
+        Err(error) => report.file(None, None, error)?,
     }
-    for room in reader.rooms()? {
-        report.rooms += 1;
-        check_room(&reader, room, &mut report, &mut progress)?;
+    match reader.rooms() {
+        Ok(rooms) => {
+            for room in rooms {
+                report.rooms += 1;
+                let mut last = None;
+                if let Err(error) = check_room(&reader, room, &mut report, &mut last, &mut progress) {
+                    report.file(Some(room), last, error)?;
+                }
+            }
+        }
+        Err(error) => report.file(None, None, error)?,
+    }
+    for problem in &mut report.named {
+        problem.room_name = problem.of.and_then(|room| room_name(&reader, room).ok().flatten());
     }
     Ok(report)
 }
@@ -108,9 +128,34 @@ impl StoreReport {
     fn add(&mut self, room: Option<RoomId>, entry: Option<EntryId>, what: impl Into<String>) {
         self.problems += 1;
         if self.named.len() < MAX_NAMED {
-            let (room, entry) = (room.map(|id| id.to_string()), entry.map(|id| id.to_string()));
-            self.named.push(Problem { room, entry, what: what.into() });
+            self.named.push(Problem {
+                of: room,
+                room: room.map(|id| id.to_string()),
+                room_name: None,
+                entry: entry.map(|id| id.to_string()),
+                what: what.into(),
+            });
         }
+    }
+
+    /// The file could not be read on: after which entry, if one of the room was read. What has another reason than the
+    /// file ends the check.
+    fn file(
+        &mut self,
+        room: Option<RoomId>,
+        last: Option<EntryId>,
+        error: StoreError,
+    ) -> Result<(), StoreError> {
+        let (StoreError::Corrupt(why) | StoreError::Io(why)) = error else { return Err(error) };
+        let place = match (room, last) {
+            (None, _) => "",
+            (_, None) => " where this room begins",
+            (_, Some(_)) => " behind this entry",
+        };
+        let what =
+            format!("the file itself is damaged{place}, and what follows could not be checked ({why})");
+        self.add(room, last, what);
+        Ok(())
     }
 }
 
@@ -118,14 +163,16 @@ fn check_room(
     reader: &StoreReader,
     room: RoomId,
     report: &mut StoreReport,
+    last: &mut Option<EntryId>,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), StoreError> {
     let mut dag = Dag::new(room);
     reader.control(room, |id, bytes| {
         report.control += 1;
+        *last = Some(id);
         match Control::decode(&bytes) {
             Ok(control) if control.id != id => {
-                report.add(Some(room), Some(id), "it is kept under another's id")
+                report.add(Some(room), Some(id), "a control entry that the store has under the id of another")
             }
             Ok(control) => {
                 if !matches!(dag.insert(control), Insert::In(_)) {
@@ -136,7 +183,9 @@ fn check_room(
                     );
                 }
             }
-            Err(error) => report.add(Some(room), Some(id), error.to_string()),
+            Err(error) => {
+                report.add(Some(room), Some(id), format!("a control entry that cannot be read: {error}"))
+            }
         }
     })?;
     let mut keys = Keys::new();
@@ -150,6 +199,7 @@ fn check_room(
     let mut chain = Chain::default();
     reader.entries(room, |row| {
         report.entries += 1;
+        *last = Some(row.id);
         if let Err(what) = check_entry(&row, &dag, &keys, &mut chain) {
             report.add(Some(room), Some(row.id), what);
         }
@@ -187,17 +237,25 @@ fn check_entry(row: &DataRow, dag: &Dag, keys: &Keys, chain: &mut Chain) -> Resu
     let decoded = Data::decode(&row.bytes);
     let prev = decoded.as_ref().ok().and_then(|data| data.header.prev);
     let follows = chain.goes_on(row, prev);
-    let data = decoded.map_err(|error| error.to_string())?;
+    let data = decoded.map_err(|error| format!("an entry that cannot be read: {error}"))?;
     let header = &data.header;
-    let kept = (row.room, row.id, row.chain, row.seq, row.key);
-    if kept != (header.room, data.id, header.chain, header.seq, header.key) {
-        return Err("it is kept as something it is not".into());
+    let differs = [
+        ("room", row.room != header.room),
+        ("id", row.id != data.id),
+        ("chain", row.chain != header.chain),
+        ("place in its chain", row.seq != header.seq),
+        ("key", row.key != header.key),
+    ];
+    if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
+        return Err(format!(
+            "the store has this entry under another {what} than the entry itself says: one of the two was changed in the file"
+        ));
     }
     let opener = dag.get(&row.chain).filter(|control| control.body.opens_chain());
     let author = opener.ok_or("a chain that nobody has opened")?.subject();
-    data.verify(&author).map_err(|error| error.to_string())?;
+    data.verify(&author).map_err(|error| format!("an entry that its author has not signed so: {error}"))?;
     if !follows {
-        return Err("what it follows is not there".into());
+        return Err("an entry before which another is missing in its chain".into());
     }
     if row.standing != Standing::Arrived {
         return Ok(());
@@ -243,12 +301,9 @@ fn room_stats(
             dag.insert(control);
         }
     })?;
-    let local = reader.record(Table::Room, &room.0)?;
-    let local: Option<LocalRecord> = local.and_then(|bytes| LocalRecord::read(&bytes));
-    let name = local.and_then(|local| local.alias.or(local.name.map(|(name, _)| name)));
     Ok(RoomStats {
         room: room.to_string(),
-        name: name.map_or_else(|| room.short(), |name| names::room_name(&name).into_string()),
+        name: room_name(reader, room)?.unwrap_or_else(|| room.short()),
         people: Roster::fold(&dag).members.len() as u64,
         control: counts.control,
         entries: counts.entries,
@@ -260,6 +315,14 @@ fn room_stats(
         indexed,
         transcript_bytes: transcript_bytes(&home.rooms(), room),
     })
+}
+
+/// What a room is called here, as far as the store says.
+fn room_name(reader: &StoreReader, room: RoomId) -> Result<Option<String>, StoreError> {
+    let local = reader.record(Table::Room, &room.0)?;
+    let local: Option<LocalRecord> = local.and_then(|bytes| LocalRecord::read(&bytes));
+    let name = local.and_then(|local| local.alias.or(local.name.map(|(name, _)| name)));
+    Ok(name.map(|name| names::room_name(&name).into_string()))
 }
 
 fn transcript_bytes(rooms: &Path, room: RoomId) -> u64 {

@@ -36,8 +36,10 @@ pub struct ExportReport {
     pub control: u64,
     /// Data entries.
     pub entries: u64,
-    /// Of these, those whose text is in it and is what opens.
+    /// Of these, those that can be read and are what opens: messages, and what members say of themselves and the room.
     pub opened: u64,
+    /// Of these, messages.
+    pub messages: u64,
     /// Who speaks.
     pub speakers: Vec<ExportSpeaker>,
 }
@@ -75,6 +77,7 @@ pub fn verify_export(
         progress(lines);
     }
     let verified = verifier.end()?;
+    let messages = verified.speakers.values().map(|speaker| speaker.messages).sum();
     let speakers = verified.speakers.into_iter().map(|(peer, speaker)| ExportSpeaker {
         peer: peer.to_string(),
         nick: speaker.nick.map(|nick| nick.into_string()),
@@ -92,6 +95,7 @@ pub fn verify_export(
         control: verified.counts.control,
         entries: verified.counts.entries,
         opened: verified.counts.opened,
+        messages,
         speakers: speakers.collect(),
     })
 }

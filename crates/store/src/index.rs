@@ -11,14 +11,14 @@ use std::time::Duration;
 use parlor_core::text::seek::Terms;
 use parlor_wire::{EntryId, RoomId, TimeMs};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 
 use crate::StoreError;
 
 /// "Parx": how the file is recognised.
 const APPLICATION_ID: i64 = 0x5061_7278;
 /// Whatever changes in the tables or in how text is folded raises it: an index of another version is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const FILE_MODE: u32 = 0o600;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 const CACHE_KIB: i64 = 2 * 1024;
@@ -35,12 +35,13 @@ CREATE TABLE message (num INTEGER PRIMARY KEY, room BLOB NOT NULL, id BLOB NOT N
 CREATE INDEX message_by_sort ON message (room, sort_ms);
 CREATE VIRTUAL TABLE word USING fts5 (text, content='message', content_rowid='num', detail='none',
     tokenize='trigram case_sensitive 1');
-CREATE TABLE reached (room BLOB PRIMARY KEY, upto INTEGER NOT NULL, id BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE reached (room BLOB PRIMARY KEY, upto INTEGER NOT NULL, id BLOB NOT NULL, days INTEGER NOT NULL) WITHOUT ROWID;
 ";
 const ADD: &str =
     "INSERT INTO message (room, id, sort_ms, text) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
 const ADD_WORDS: &str = "INSERT INTO word (rowid, text) VALUES (?1, ?2)";
-const REACH: &str = "INSERT INTO reached (room, upto, id) VALUES (?1, ?2, ?3) \
+const REACHED: &str = "SELECT upto, days FROM reached WHERE room = ?1";
+const REACH: &str = "INSERT INTO reached (room, upto, id, days) VALUES (?1, ?2, ?3, ?4) \
      ON CONFLICT (room) DO UPDATE SET upto = excluded.upto, id = excluded.id";
 const FORGET_WORDS: &str = "INSERT INTO word (word, rowid, text) \
      SELECT 'delete', num, text FROM message WHERE room = ?1 AND sort_ms < ?2";
@@ -64,6 +65,8 @@ pub struct Reached {
     pub upto: u64,
     /// The entry that has it: after a store was put back, another may.
     pub id: EntryId,
+    /// For how many days the room was read when it was indexed, 0 for ever: what was older is not in it.
+    pub days: u32,
 }
 
 /// What is looked for.
@@ -124,9 +127,23 @@ impl Index {
         reached(&self.conn)
     }
 
-    /// Adds messages of a room, which is then indexed as far as `reached` says. Those it has stay as they are.
-    pub fn add(&mut self, room: RoomId, messages: &[Indexed], reached: Reached) -> Result<(), StoreError> {
+    /// Adds messages of a room, which is then indexed as far as `reached` says. Those it has stay as they are. They go on
+    /// from `after`: where the room is indexed to another place, or for other days, nothing is written, and the answer is
+    /// no. So whatever was forgotten meanwhile, it never says that it holds what it does not.
+    pub fn add(
+        &mut self,
+        room: RoomId,
+        after: u64,
+        messages: &[Indexed],
+        reached: Reached,
+    ) -> Result<bool, StoreError> {
         let step = self.conn.transaction()?;
+        let place = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let held = step.prepare_cached(REACHED)?.query_row([room.0], place).optional()?;
+        let days = i64::from(reached.days);
+        if held.unwrap_or((0, days)) != (clamped(after), days) {
+            return Ok(false);
+        }
         for message in messages {
             let sort = clamped(message.sort_ms);
             let added =
@@ -135,8 +152,9 @@ impl Index {
                 step.prepare_cached(ADD_WORDS)?.execute(params![step.last_insert_rowid(), message.text])?;
             }
         }
-        step.prepare_cached(REACH)?.execute(params![room.0, clamped(reached.upto), reached.id.0])?;
-        Ok(step.commit()?)
+        step.prepare_cached(REACH)?.execute(params![room.0, clamped(reached.upto), reached.id.0, days])?;
+        step.commit()?;
+        Ok(true)
     }
 
     /// Forgets what a room said before a time; with the end of time, everything and how far it was indexed.
@@ -237,9 +255,10 @@ fn trigrams(terms: &Terms) -> Vec<String> {
 }
 
 fn reached(conn: &Connection) -> Result<BTreeMap<RoomId, Reached>, StoreError> {
-    let mut read = conn.prepare_cached("SELECT room, upto, id FROM reached")?;
+    let mut read = conn.prepare_cached("SELECT room, upto, id, days FROM reached")?;
     let rows = read.query_map([], |row| {
-        let reached = Reached { upto: row.get::<_, i64>(1)?.cast_unsigned(), id: EntryId(row.get(2)?) };
+        let (upto, id) = (row.get::<_, i64>(1)?.cast_unsigned(), EntryId(row.get(2)?));
+        let reached = Reached { upto, id, days: row.get(3)? };
         Ok((RoomId(row.get(0)?), reached))
     })?;
     rows.map(|row| row.map_err(Into::into)).collect()

@@ -33,7 +33,8 @@ fn add(index: &mut Index, room: RoomId, first: u64, texts: &[&str]) {
         .map(|(at, text)| Indexed { id: id(number(at)), sort_ms: number(at) * 10, text: fold(text) })
         .collect();
     let upto = number(texts.len() - 1);
-    index.add(room, &messages, Reached { upto, id: id(upto) }).unwrap();
+    let after = index.reached().unwrap().get(&room).map_or(0, |reached| reached.upto);
+    assert!(index.add(room, after, &messages, Reached { upto, id: id(upto), days: 0 }).unwrap());
 }
 
 fn sought<'a>(terms: &'a Terms, rooms: &'a [RoomId]) -> Sought<'a> {
@@ -95,11 +96,29 @@ fn it_says_how_far_it_reaches_and_takes_a_message_once() {
     add(&mut index, ROOM, 1, &["one", "two"]);
     drop(index);
     let mut index = Index::open(&path).unwrap();
-    assert_eq!(index.reached().unwrap()[&ROOM], Reached { upto: 2, id: id(2) });
+    assert_eq!(index.reached().unwrap()[&ROOM], Reached { upto: 2, id: id(2), days: 0 });
     add(&mut index, ROOM, 2, &["two", "three"]);
     assert_eq!(find(&path, "two").len(), 1);
     assert_eq!(index.reached().unwrap()[&ROOM].upto, 3);
     assert_eq!(IndexReader::open(&path).unwrap().counts().unwrap()[&ROOM], 3);
+}
+
+#[test]
+fn it_takes_only_what_goes_on_from_where_it_is_for_the_days_it_was_made_for() {
+    let (_dir, path) = place();
+    let mut index = Index::open(&path).unwrap();
+    let message = |n| [Indexed { id: id(n), sort_ms: n, text: "word".into() }];
+    let reached = |upto, days| Reached { upto, id: id(upto), days };
+    assert!(!index.add(ROOM, 3, &message(4), reached(4, 0)).unwrap(), "what stands before is not in it");
+    assert!(index.add(ROOM, 0, &message(1), reached(1, 30)).unwrap());
+    assert!(index.add(ROOM, 1, &message(2), reached(2, 30)).unwrap());
+    assert!(!index.add(ROOM, 2, &message(3), reached(3, 0)).unwrap(), "it lacks what is older than 30 days");
+    // Forgotten between the writes of who believes that it goes on.
+    index.forget(ROOM, u64::MAX).unwrap();
+    assert!(!index.add(ROOM, 2, &message(3), reached(3, 30)).unwrap());
+    assert!(index.reached().unwrap().is_empty() && find(&path, "word").is_empty());
+    assert!(index.add(ROOM, 0, &message(1), reached(1, 0)).unwrap());
+    assert_eq!(index.reached().unwrap()[&ROOM], reached(1, 0));
 }
 
 #[test]

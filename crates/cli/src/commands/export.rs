@@ -94,10 +94,10 @@ fn told(
 
 fn warn(out: &Output, exported: &Exported) {
     out.talk(&format!(
-        "{} of {}, {} with text: whoever has the file can read it. It proves who wrote what: `parlor verify-export FILE`.",
-        count(exported.entries, "entry", "entries"),
+        "{} of {}: whoever has the file can read them. It proves who wrote what, by {}: `parlor verify-export FILE`.",
+        count(exported.messages, "message", "messages"),
         exported.room_name,
-        exported.opened
+        count(exported.entries, "signed entry", "signed entries"),
     ));
 }
 
@@ -164,10 +164,10 @@ fn report_lines(report: &ExportReport) -> Vec<String> {
             report.exporter, report.exporter_standing, report.exported
         ),
         format!(
-            "{}, {}, {} with text",
-            count(report.control, "control entry", "control entries"),
+            "{} in {} and {}",
+            count(report.messages, "message", "messages"),
             count(report.entries, "entry", "entries"),
-            report.opened
+            count(report.control, "control entry", "control entries"),
         ),
     ];
     let row = |speaker: &parlor_node::ExportSpeaker| {

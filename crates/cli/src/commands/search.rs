@@ -11,8 +11,16 @@ use crate::render::{self, count};
 
 /// How many messages are shown when nothing else is said.
 const DEFAULT_LINES: u64 = 50;
+/// The node gives no more at once.
+const MAX_LINES: u64 = 1_000;
 
 pub fn run(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
+    if log.lines.is_some_and(|lines| lines > MAX_LINES) {
+        return Err(Failure::usage(
+            "a search shows at most the 1,000 newest messages",
+            "say `-n 1000` or fewer, and search for something rarer, or narrow it by --since or --room",
+        ));
+    }
     let request = Request::Search {
         text: log.search.unwrap_or_default(),
         room: log.room,
@@ -35,7 +43,8 @@ pub fn run(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
     let several = found.iter().any(|message| message.room != found[0].room);
     let line = |message| if several { render::message_of_room(message) } else { render::message(message) };
     context.out.list(&found, || found.iter().map(line).collect())?;
-    if found.is_empty() {
+    // Of what was not looked at nothing can be said.
+    if found.is_empty() && end.not_indexed == 0 {
         context.out.talk("Nothing that was said here holds that.");
     }
     if end.more {

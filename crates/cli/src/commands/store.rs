@@ -59,8 +59,17 @@ fn check_lines(report: &StoreReport) -> Vec<String> {
     }
     let mut lines = vec![format!("NOT SOUND: {}; {looked}", count(report.problems, "problem", "problems"))];
     lines.extend(report.named.iter().map(|problem| {
-        let place = [&problem.room, &problem.entry].into_iter().flatten().map(|id| format!("{} ", short(id)));
-        format!("{}{}", place.collect::<String>(), problem.what)
+        let room = problem.room.as_ref().map(|id| match &problem.room_name {
+            Some(name) => format!("room {name} ({})", short(id)),
+            None => format!("room {}", short(id)),
+        });
+        let entry = problem.entry.as_ref().map(|id| format!("entry {}", short(id)));
+        let place: Vec<String> = [room, entry].into_iter().flatten().collect();
+        if place.is_empty() {
+            problem.what.clone()
+        } else {
+            format!("{}: {}", place.join(", "), problem.what)
+        }
     }));
     if report.problems > report.named.len() as u64 {
         lines.push("and more".into());

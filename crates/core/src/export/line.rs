@@ -133,6 +133,16 @@ pub fn of_control(control: &Control) -> ControlLine {
     }
 }
 
+impl DataLine {
+    /// Whether it says something to people, and not what its author is called or the like.
+    pub fn is_message(&self) -> bool {
+        self.says.as_ref().is_some_and(|says| says.kind == MESSAGE)
+    }
+}
+
+/// What `kind` is of a message.
+const MESSAGE: &str = "message";
+
 /// The one line of a data entry, opened with its own key if there is one; none when that does not open it.
 pub fn of_data(data: &Data, author: &PeerId, key: Option<&[u8; 32]>) -> Option<DataLine> {
     let says = match key {
@@ -155,7 +165,7 @@ pub fn of_data(data: &Data, author: &PeerId, key: Option<&[u8; 32]>) -> Option<D
 fn of_body(bytes: &[u8]) -> Says {
     let body = Body::decode(bytes);
     let kind = match body.kind {
-        KIND_MESSAGE => "message",
+        KIND_MESSAGE => MESSAGE,
         KIND_PROFILE => "profile",
         KIND_ROOM => "room",
         KIND_REVOKED => "revoked",

@@ -282,7 +282,7 @@ impl Going {
         speaker.entries += 1;
         let Some(says) = &line.says else { return };
         self.counts.opened += 1;
-        speaker.messages += u64::from(says.kind == "message");
+        speaker.messages += u64::from(line.is_message());
         if let Some(nick) = &says.nick {
             speaker.nick = Some(names::nick(nick));
         }

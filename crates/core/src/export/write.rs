@@ -54,6 +54,7 @@ pub(super) fn hasher() -> blake3::Hasher {
 pub struct Writer {
     hash: blake3::Hasher,
     counts: Counts,
+    messages: u64,
 }
 
 impl Writer {
@@ -62,7 +63,7 @@ impl Writer {
         let bare = head.line(String::new());
         let signature = sign(domain::EXPORT_HEAD, &head_message(&bare));
         let bytes = line::encode(&head.line(BASE64.encode(&signature.0)));
-        let mut writer = Self { hash: hasher(), counts: Counts::default() };
+        let mut writer = Self { hash: hasher(), counts: Counts::default(), messages: 0 };
         writer.hash.update(&bytes);
         (writer, bytes)
     }
@@ -82,12 +83,18 @@ impl Writer {
         let opened = key.and_then(|key| line::of_data(data, author, Some(key)));
         self.counts.entries += 1;
         self.counts.opened += u64::from(opened.is_some());
+        self.messages += u64::from(opened.as_ref().is_some_and(line::DataLine::is_message));
         let bytes = match opened.or_else(|| line::of_data(data, author, None)) {
             Some(line) => line::encode(&line),
             None => Vec::new(),
         };
         self.hash.update(&bytes);
         bytes
+    }
+
+    /// How many of the opened entries so far are messages.
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// The last line.

@@ -214,6 +214,8 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         }
         .into(),
         direct: view.direct.map(|peer| peer.to_string()),
+        // Known to the node and not to the engine.
+        retention_days: None,
         default,
         paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,

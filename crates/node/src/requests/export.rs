@@ -23,7 +23,10 @@ pub(super) async fn export(
     room: Option<String>,
     since_ms: Option<u64>,
 ) -> Result<Reply, ApiError> {
-    asked.refuse_agents("room export")?;
+    asked.refuse_agents_what(
+        "writes all that was said in a room to a file, signed with your human's identity",
+        "parlor room export",
+    )?;
     let node = asked.node;
     let room = place::room(node, asked.caller, room.as_deref()).await?;
     let turn = tokio::select! {
@@ -60,6 +63,7 @@ pub(super) async fn export(
         return Ok(Reply::Done);
     }
     let writer = export.writer;
+    let messages = writer.messages();
     let end = move |engine: &Engine| {
         writer.end(|domain, message| -> Signature { engine.sign_export(domain, message) })
     };
@@ -73,6 +77,7 @@ pub(super) async fn export(
         control: counts.control,
         entries: counts.entries,
         opened: counts.opened,
+        messages,
     }))
 }
 

@@ -14,7 +14,11 @@ pub(super) async fn retention(
     let node = asked.node;
     let room = place::room(node, asked.caller, room.as_deref()).await?;
     if let Some(days) = days {
-        asked.refuse_agents("room retention")?;
+        let typed = if days == 0 { "off".to_owned() } else { days.to_string() };
+        asked.refuse_agents_what(
+            "decides for how long a room is read on this node",
+            &format!("parlor room retention {typed}"),
+        )?;
         if days > MAX_DAYS {
             let message = format!("{days} days are more than the {MAX_DAYS} a room can be told to keep");
             return Err(
@@ -22,6 +26,7 @@ pub(super) async fn retention(
             );
         }
         let days = (days > 0).then_some(days);
+        let _turn = node.retention.turn().await;
         let before = node.retention.days(&room);
         node.driver.command(Retention::record(room, days)).await?;
         node.retention.set(room, days);

@@ -1,5 +1,6 @@
 //! Starting, joining, showing and binding rooms. What changes who hears whom is refused to agents.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use parlor_api::{self as api, ApiError, Bound, ErrorKind, Joined, Left, Reply, Room, Started};
@@ -241,7 +242,8 @@ pub(super) async fn all_rooms(asked: &Asked<'_>) -> Result<Vec<Room>, ApiError> 
         let id = view.id;
         let name = names.remove(&id).unwrap_or_else(|| id.short());
         let bound = bindings.dirs_of(&id);
-        api::Room { asking, ..convert::room(view, name, bound, default == Some(id)) }
+        let retention_days = node.retention.days(&id).and_then(NonZeroU32::new);
+        api::Room { asking, retention_days, ..convert::room(view, name, bound, default == Some(id)) }
     });
     Ok(rooms.collect())
 }

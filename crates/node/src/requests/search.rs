@@ -13,7 +13,7 @@ use parlor_wire::{EntryId, RoomId};
 
 use super::{Asked, convert, place};
 use crate::errors;
-use crate::search::is_sought;
+use crate::search::{AllReached, is_sought};
 
 const DEFAULT_LIMIT: u64 = 50;
 /// More than this nobody reads at once.
@@ -143,7 +143,17 @@ struct Gathered {
 impl Search<'_> {
     /// The newest so many that count.
     async fn gather(&self, limit: usize) -> Result<Gathered, ApiError> {
-        let mut gathered = Gathered { not_indexed: self.not_indexed().await?, ..Gathered::default() };
+        let arrivals = self.arrivals().await?;
+        let before = self.settled(&arrivals).await;
+        let mut gathered = self.gather_indexed(limit).await?;
+        // Neither what came into the index while it was asked nor what went out of it was looked at.
+        let after = self.not_indexed(&arrivals, &self.asked.node.index.reached().borrow());
+        gathered.not_indexed = before.max(after);
+        Ok(gathered)
+    }
+
+    async fn gather_indexed(&self, limit: usize) -> Result<Gathered, ApiError> {
+        let mut gathered = Gathered::default();
         let (mut skip, mut bytes) = (0, 0);
         loop {
             let found = self.ask(skip).await?;
@@ -193,26 +203,31 @@ impl Search<'_> {
         Ok(opened.filter(|message| is_read(message) && is_sought(&self.terms, message)).collect())
     }
 
-    /// How many messages are not indexed yet; what came just now is waited for.
-    async fn not_indexed(&self) -> Result<u64, ApiError> {
+    /// How much has arrived in each room.
+    async fn arrivals(&self) -> Result<Vec<(RoomId, u64)>, ApiError> {
         let rooms = self.rooms.clone();
         let arrivals = move |engine: &Engine| -> Vec<(RoomId, u64)> {
             rooms.iter().filter_map(|room| Some((*room, engine.room(room)?.arrivals))).collect()
         };
-        let arrivals = self.asked.node.driver.view(arrivals).await?;
-        let missing = |reached: &BTreeMap<RoomId, u64>| -> u64 {
-            arrivals
-                .iter()
-                .map(|(room, all)| all.saturating_sub(reached.get(room).copied().unwrap_or(0)))
-                .sum()
-        };
+        self.asked.node.driver.view(arrivals).await
+    }
+
+    /// Waits a little for what came just now, and says how many of these are not indexed then.
+    async fn settled(&self, arrivals: &[(RoomId, u64)]) -> u64 {
         let mut reached = self.asked.node.index.reached();
-        let settled = reached.wait_for(|reached| missing(reached) == 0);
+        let settled = reached.wait_for(|reached| self.not_indexed(arrivals, reached) == 0);
         if matches!(tokio::time::timeout(SETTLE, settled).await, Ok(Ok(_))) {
-            return Ok(0);
+            return 0;
         }
-        let missing = missing(&reached.borrow());
-        Ok(missing)
+        self.not_indexed(arrivals, &reached.borrow())
+    }
+
+    /// How many of these are not indexed yet; none of a room is that was indexed for other days than it is read now.
+    fn not_indexed(&self, arrivals: &[(RoomId, u64)], reached: &AllReached) -> u64 {
+        let days = |room| self.asked.node.retention.days(room).unwrap_or(0);
+        let upto =
+            |room| reached.get(room).filter(|held| held.days == days(room)).map_or(0, |held| held.upto);
+        arrivals.iter().map(|(room, all)| all.saturating_sub(upto(room))).sum()
     }
 }
 
