@@ -116,11 +116,14 @@ impl ConfigFile {
         if self.found.as_deref().unwrap_or_default() == self.text {
             return Ok(false);
         }
+        // What has this name elsewhere is another program's.
+        let home = self.path.parent().unwrap_or(Path::new("/"));
+        home_dir::refuse_others(home).map_err(ConfigError::Home)?;
         // A link to a file elsewhere stays one.
         let path = if self.exists() { self.path.canonicalize().map_err(failed)? } else { self.path.clone() };
         let dir = path.parent().unwrap_or(Path::new("/"));
         if !self.exists() {
-            home_dir::prepare(dir).map_err(|error| failed(std::io::Error::other(error)))?;
+            home_dir::prepare(dir).map_err(ConfigError::Home)?;
         }
         let private = Permissions::from_mode(0o600);
         let aside = tempfile::Builder::new().prefix(".config-").permissions(private).tempfile_in(dir);
@@ -217,14 +220,27 @@ mod tests {
     #[test]
     fn it_is_its_owners_alone_afterwards_and_a_link_stays_a_link() {
         let home = Home::with("lan = true\n");
-        let elsewhere = home.0.path().join("dotfiles.toml");
+        let dotfiles = tempfile::tempdir().unwrap();
+        let elsewhere = dotfiles.path().join("dotfiles.toml");
         std::fs::rename(home.path(), &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, home.path()).unwrap();
         home.set("lan", "false");
         assert!(home.path().is_symlink());
         assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "lan = false\n");
         assert_eq!(std::fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(home.0.path()).unwrap().count(), 2, "nothing is left beside it");
+        for dir in [home.0.path(), dotfiles.path()] {
+            assert_eq!(std::fs::read_dir(dir).unwrap().count(), 1, "nothing is left beside it");
+        }
+    }
+
+    #[test]
+    fn a_file_of_that_name_in_no_home_is_another_programs() {
+        let project = Home::with("title = \"a page\"\n");
+        std::fs::write(project.0.path().join("index.html"), "").unwrap();
+        let mut file = project.open();
+        file.set(Key::find("lan").unwrap(), "false").unwrap();
+        assert!(matches!(file.save(), Err(ConfigError::Home(_))));
+        assert_eq!(std::fs::read_to_string(project.path()).unwrap(), "title = \"a page\"\n");
     }
 
     #[test]
