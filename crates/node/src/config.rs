@@ -71,7 +71,7 @@ pub enum ConfigError {
     #[error("{key}: {message}")]
     Value {
         /// Which.
-        key: &'static str,
+        key: String,
         /// What is wrong.
         message: String,
     },
@@ -134,6 +134,11 @@ impl Config {
         let unknown = all.keys().filter(|name| KEYS.iter().all(|key| key.name != **name)).cloned().collect();
         Ok(Self { unknown, ..known })
     }
+}
+
+/// The one word that is made of what somebody wants to be called.
+pub fn nick_of(text: &str) -> String {
+    parlor_core::text::names::nick(text).into_string()
 }
 
 /// Line and column of a byte, from 1.

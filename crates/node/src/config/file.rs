@@ -97,12 +97,12 @@ impl ConfigFile {
     }
 
     /// Takes a key out, with the line it stands in and nothing else; whether it was there.
-    pub fn unset(&mut self, key: &'static Key) -> Result<bool, ConfigError> {
+    pub fn unset(&mut self, key: &str) -> Result<bool, ConfigError> {
         let document = Document::parse(self.text.as_str()).map_err(|error| self.bad(&error))?;
-        let Some((name, item)) = document.get_key_value(key.name) else { return Ok(false) };
+        let Some((name, item)) = document.get_key_value(key) else { return Ok(false) };
         let (Some(name), Some(value)) = (name.span(), item.as_value().and_then(Value::span)) else {
-            let message = format!("`{}` is a table here: take it out by hand", key.name);
-            return Err(ConfigError::Value { key: key.name, message });
+            let message = format!("`{key}` is a table here: take it out by hand");
+            return Err(ConfigError::Value { key: key.into(), message });
         };
         let start = self.text[..name.start].rfind('\n').map_or(0, |at| at + 1);
         let end = self.text[value.end..].find('\n').map_or(self.text.len(), |at| value.end + at + 1);
@@ -186,7 +186,7 @@ mod tests {
 
         fn unset(&self, name: &str) -> String {
             let mut file = self.open();
-            assert!(file.unset(Key::find(name).unwrap()).unwrap());
+            assert!(file.unset(name).unwrap());
             file.save().unwrap();
             std::fs::read_to_string(self.path()).unwrap()
         }
@@ -202,7 +202,15 @@ mod tests {
         assert_eq!(relayed, BY_HAND.replace("lan = false\n", &format!("lan = false\n{line}")));
         assert_eq!(home.unset("relay"), BY_HAND);
         assert_eq!(home.unset("nick"), BY_HAND.replace("nick = 'alice'\n", ""), "comments stay");
-        assert!(!home.open().unset(Key::find("nick").unwrap()).unwrap());
+        assert!(!home.open().unset("nick").unwrap());
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_goes_as_others_do() {
+        let home = Home::with("lan = true\ncolour = 'red' # mine\n[more]\nx = 1\n");
+        assert_eq!(home.unset("colour"), "lan = true\n[more]\nx = 1\n");
+        let table = home.open().unset("more").unwrap_err();
+        assert!(table.to_string().contains("by hand"), "{table}");
     }
 
     #[test]
@@ -258,7 +266,7 @@ mod tests {
         assert_eq!(home.set("port", "7"), "port = 7\n");
         assert_eq!(Home::with("port = \"x\"\n").unset("port"), "");
         let table = Home::with("[relay]\nurl = 1\n");
-        assert!(table.open().unset(Key::find("relay").unwrap()).is_err());
+        assert!(table.open().unset("relay").is_err());
     }
 
     #[test]

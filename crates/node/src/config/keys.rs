@@ -105,7 +105,7 @@ impl Key {
 
     /// What was typed, as it stands in the file.
     pub(super) fn read(&self, typed: &str) -> Result<Value, ConfigError> {
-        let bad = |message: String| ConfigError::Value { key: self.name, message };
+        let bad = |message: String| ConfigError::Value { key: self.name.into(), message };
         match self.takes {
             Takes::Text if typed.trim().is_empty() => Err(bad("it is empty".into())),
             Takes::Text => Ok(typed.trim().into()),
