@@ -178,7 +178,7 @@ parlor config unset port        # as usual again
 
 The node reads it when it starts. `set` and `unset` make a running node start again, which takes a moment and loses nothing; with
 `--no-restart` it takes the change up at its next start (`parlor node stop`). A file that is no TOML, or a value that makes no sense, is an error
-that says where, and nothing runs until it is corrected; a key nobody knows is a warning in `parlor node log` and of `parlor config list`. An agent may
+that says where, and nothing runs until it is corrected; a key nobody knows is a warning in `parlor node log` and of `parlor config list`, and `unset` takes it out. An agent may
 read all this and change none of it.
 
 ## Keys
