@@ -187,7 +187,7 @@ pub struct Invite {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub expires: Option<Duration>,
     /// A new ticket for so many people at most.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::<u32, 1>)]
     pub uses: Option<u32>,
     /// A new ticket that makes them this.
     #[arg(long, value_enum)]
@@ -241,7 +241,7 @@ pub enum Node {
         #[arg(short, long)]
         follow: bool,
         /// How many lines.
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = number::<usize, 0>)]
         lines: usize,
     },
 }
@@ -272,7 +272,7 @@ pub struct KeyFile {
     /// The file.
     pub file: PathBuf,
     /// Reads the passphrase, one line, from this file descriptor instead of asking at the terminal.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u32, 0>)]
     pub passphrase_fd: Option<u32>,
 }
 
@@ -305,6 +305,13 @@ pub enum Peer {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// A number, and the least it may be.
+fn number<N: TryFrom<u64>, const LEAST: u64>(text: &str) -> Result<N, String> {
+    let number = text.parse::<u64>().ok().filter(|number| *number >= LEAST);
+    let number = number.and_then(|number| N::try_from(number).ok());
+    number.ok_or_else(|| format!("give a number, {LEAST} or more: 20"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -402,6 +409,10 @@ mod tests {
             "room rename money --room payments",
             "room rekey",
             "room leave payments --abandon",
+            "room leave --room payments --abandon",
+            "room export --room payments --out -",
+            "room show --room payments",
+            "room rekey --room payments",
             "send hello world",
             "send - --room payments --priority now",
             "send -- -v is a flag",
@@ -481,6 +492,7 @@ mod tests {
             "member role bob king",
             "member remove",
             "room rename",
+            "room leave payments --room other",
             "log --since yesteryear",
             "node",
             "completions",

@@ -1,6 +1,7 @@
 //! Every error a command can end with, as one message, one hint and one exit code. Must be the only place that
 //! decides these.
 
+use clap::error::{ContextKind, ContextValue};
 use parlor_api::paths::HomeError;
 use parlor_api::{ApiError, ClientError, ErrorKind};
 
@@ -97,12 +98,32 @@ pub fn of_usage(error: &clap::Error) -> Option<ApiError> {
     }
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     // What would have fitted stands between the message and the usage.
-    let fitting: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
+    let fitting =
+        lines.take_while(|line| !["Usage:", "For more information"].iter().any(|end| line.starts_with(end)));
+    let fitting = fitting.map(|line| line.trim_start_matches("tip: ").trim_matches(['[', ']']));
+    let mut fitting = fitting.collect::<Vec<_>>().join("; ");
+    if message.ends_with(':') {
+        message = format!("{message} {}", std::mem::take(&mut fitting));
+    }
     let see = "see `parlor --help`";
-    let hint = if fitting.is_empty() { see.to_owned() } else { format!("{}; {see}", fitting.join("; ")) };
+    let hint = if fitting.is_empty() { see.to_owned() } else { format!("{fitting}; {see}") };
     Some(ApiError::new(ErrorKind::Usage, message).hint(hint))
+}
+
+/// A mistyped command with the one that was meant, where it is one slip away. To clap, letters that have changed places make
+/// another word: of `lgo` it suggests nothing, of `sned` three.
+pub fn with_near_command(mut error: clap::Error, commands: &clap::Command) -> clap::Error {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    let is_shown = |command: &&clap::Command| !command.is_hide_set();
+    let names = commands.get_subcommands().filter(is_shown).map(clap::Command::get_name);
+    let near = names.map(|name| (strsim::damerau_levenshtein(typed, name), name)).min();
+    let fits = near.filter(|(distance, _)| *distance == 1).map(|(_, name)| name.to_owned());
+    if let Some(name) = fits {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![name]));
+    }
+    error
 }
 
 #[cfg(test)]
@@ -140,5 +161,45 @@ mod tests {
         assert_eq!(Failure::from(ClientError::Cancelled).exit_code(), 130);
         assert_eq!(Failure::unexpected_reply().exit_code(), 1);
         assert_eq!(Failure::Said(7).exit_code(), 7);
+    }
+
+    fn hint_of(args: &[&str]) -> (String, String) {
+        use clap::{CommandFactory, Parser};
+        let cli = crate::args::Cli::try_parse_from(std::iter::once(&"parlor").chain(args));
+        let error = with_near_command(cli.unwrap_err(), &crate::args::Cli::command());
+        let error = of_usage(&error).unwrap();
+        (error.message, error.hint.unwrap())
+    }
+
+    #[test]
+    fn what_would_have_fitted_is_one_clean_line() {
+        let (_, hint) = hint_of(&["send", "x", "--priority", "urgent"]);
+        assert_eq!(hint, "possible values: low, normal, now; see `parlor --help`");
+        let (message, hint) = hint_of(&["room", "bind"]);
+        assert_eq!(message, "the following required arguments were not provided: <ROOM>");
+        assert_eq!(hint, "see `parlor --help`");
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_so() {
+        for args in [
+            ["log", "-n", "abc"],
+            ["node", "log", "-nx"],
+            ["invite", "--uses", "x"],
+            ["invite", "--uses", "0"],
+        ] {
+            let (message, _) = hint_of(&args);
+            assert!(message.ends_with("or more: 20"), "{message}");
+        }
+    }
+
+    #[test]
+    fn letters_that_changed_places_find_their_command() {
+        for (typed, meant) in [("lgo", "log"), ("sned", "send"), ("wh", "who")] {
+            let (message, hint) = hint_of(&[typed]);
+            assert_eq!(message, format!("unrecognized subcommand '{typed}'"));
+            assert!(hint.contains(&format!("a similar subcommand exists: '{meant}'")), "{hint}");
+        }
+        assert_eq!(hint_of(&["xyzzy"]).1, "see `parlor --help`");
     }
 }

@@ -23,7 +23,7 @@ mod telling;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::args::Cli;
 use crate::errors::Failure;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let program = std::iter::once(OsString::from("parlor"));
     match Cli::try_parse_from(program.chain(args::with_join_for_a_bare_ticket(args))) {
         Ok(cli) => run(cli),
-        Err(error) => not_understood(&error, wants_json),
+        Err(error) => not_understood(&errors::with_near_command(error, &Cli::command()), wants_json),
     }
 }
 

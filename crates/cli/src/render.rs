@@ -18,6 +18,8 @@ pub mod ruling;
 pub mod sessions;
 pub mod talk;
 
+/// What carries a room of this machine alone.
+const LOCAL: &str = "local";
 /// How many characters of an id people are shown.
 const SHORT_CHARS: usize = 8;
 const DIM: Style = Style::new().dimmed();
@@ -346,7 +348,7 @@ pub fn next_here(here: &Here) -> String {
             count(room.asking, "person asks", "people ask")
         ),
         Some(_) if unread > 0 => "Next: `parlor log`, `parlor send \"…\"`.".into(),
-        Some(room) if room.members <= 1 && room.role.as_deref() == Some("owner") => "Next: `parlor invite` prints the line by which others join.".into(),
+        Some(room) if room.members <= 1 && room.role.as_deref() == Some("owner") && room.carrier != LOCAL => "Next: `parlor invite` prints the line by which others join.".into(),
         Some(_) => "Next: `parlor send \"…\"`.".into(),
     }
 }
@@ -621,6 +623,8 @@ pub(crate) mod tests {
         let mut own = here_in("joined", None);
         own.rooms[0].role = Some("owner".into());
         assert!(next_here(&own).contains("parlor invite"));
+        own.rooms[0].carrier = LOCAL.into();
+        assert_eq!(next_here(&own), "Next: `parlor send \"…\"`.", "nobody can be invited");
     }
 
     #[test]

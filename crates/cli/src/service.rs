@@ -64,7 +64,7 @@ impl Service {
     }
 
     fn made(manager: Manager, home: &Path, user_home: PathBuf, config: Option<PathBuf>) -> Self {
-        let slug = if home == user_home.join(".parlor") { String::new() } else { slug(home) };
+        let slug = if is_default(home, &user_home) { String::new() } else { slug(home) };
         let (name, file) = match manager {
             Manager::Systemd => {
                 let name = format!("parlor{slug}.service");
@@ -78,6 +78,11 @@ impl Service {
             }
         };
         Self { manager, name, file, user_home, home: home.into() }
+    }
+
+    /// Whether its home is the one that is meant when none is named.
+    pub fn is_of_default_home(&self) -> bool {
+        is_default(&self.home, &self.user_home)
     }
 
     /// The text of its file.
@@ -108,6 +113,10 @@ impl Service {
         let above = self.file.ancestors().skip(1).take_while(|dir| **dir != *self.user_home);
         above.take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
     }
+}
+
+fn is_default(home: &Path, user_home: &Path) -> bool {
+    home == user_home.join(".parlor")
 }
 
 fn utf8(path: &Path) -> Outcome<&str> {

@@ -172,3 +172,32 @@ fn wound_12_a_cut_message_is_fetched_whole_by_the_id_that_stands_beside_it() {
     assert!(fetched.contains("the end"), "{id}: {}", &fetched[..200.min(fetched.len())]);
     assert_eq!(alice.parlor.json(["log", &id]).unwrap()["text"], long.as_str());
 }
+
+/// What a mistyped `--home` names may be somebody's project, open to others as they wanted it.
+#[test]
+fn a_directory_that_is_no_home_is_refused_and_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let alice = Side::new("alice");
+    let dir = alice.person.root().join("site");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("config.toml"), "title = 'a page'\n").unwrap();
+    std::fs::write(dir.join("index.html"), "").unwrap();
+    std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+    let home = dir.to_str().unwrap();
+    for args in [&["log"][..], &["start"], &["config", "set", "lan", "false"], &["node", "run"]] {
+        let args: Vec<&str> = ["--home", home].iter().chain(args).copied().collect();
+        refused(&alice, &args, 7, &["no home of Parlor's", "PARLOR_HOME"]);
+    }
+    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
+    assert_eq!(std::fs::read_to_string(dir.join("config.toml")).unwrap(), "title = 'a page'\n");
+}
+
+#[test]
+fn a_dry_run_without_the_agent_program_says_which_one_is_missing() {
+    let alice = Side::new("alice");
+    let shown = alice.parlor.run(["install", "claude", "--dry-run"]).ok().unwrap().out();
+    let typed: Vec<&str> = shown.lines().filter(|line| line.contains("would ask you to type")).collect();
+    assert!(!typed.is_empty(), "{shown}");
+    assert!(typed.iter().all(|line| line.starts_with("claude is not on PATH; ")), "{typed:?}");
+}

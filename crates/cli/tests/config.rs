@@ -66,3 +66,58 @@ fn an_agent_reads_settings_and_changes_none() {
     assert_eq!(refused.code(), 4, "{}{}", refused.out(), refused.err());
     assert_eq!(as_agent(&["config", "get", "lan"]).out(), "false\n");
 }
+
+fn nick_of(side: &Side) -> String {
+    side.parlor.json(["nick"]).unwrap()["nick"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_nick_in_the_file_says_when_it_does_nothing_and_what_is_made_of_it() {
+    let alice = Side::new("alice");
+    assert_eq!(nick_of(&alice), "alice");
+    let set = alice.parlor.run(["config", "set", "nick", "two words"]).ok().unwrap();
+    assert!(set.err().contains(&format!("called {}: a nick is one word", nick_of(&alice))), "{}", set.err());
+    alice.parlor.run(["nick", "carol"]).ok().unwrap();
+    let set = alice.parlor.run(["config", "set", "nick", "bob"]).ok().unwrap();
+    assert!(set.err().contains("you are called carol all the same"), "{}", set.err());
+    assert_eq!(nick_of(&alice), "carol");
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    let set = alice.parlor.run(["config", "set", "nick", "bob two"]).ok().unwrap();
+    assert!(set.err().contains("Where `parlor nick` was used"), "{}", set.err());
+}
+
+/// Cron, a service and a login each start a node, and may call the user otherwise or nothing.
+#[test]
+fn the_nick_one_began_with_does_not_change_with_who_starts_the_node() {
+    let alice = Side::new("alice");
+    for user in ["alice", "bob", ""] {
+        let output = alice.parlor.run(["nick"]).env("USER", user).ok().unwrap();
+        assert_eq!(output.out().trim(), "alice", "started by {user:?}");
+        alice.parlor.run(["node", "stop"]).ok().unwrap();
+    }
+    alice.parlor.run(["config", "set", "nick", "carol"]).ok().unwrap();
+    assert_eq!(nick_of(&alice), "carol");
+    alice.parlor.run(["config", "unset", "nick"]).ok().unwrap();
+    assert_eq!(nick_of(&alice), "alice");
+}
+
+#[test]
+fn without_a_user_in_the_environment_the_system_says_who_it_is() {
+    let known = std::process::Command::new("id").arg("-un").output().unwrap();
+    let known = String::from_utf8(known.stdout).unwrap();
+    let alice = Side::new("alice");
+    let output = alice.parlor.run(["nick"]).env("USER", "").ok().unwrap();
+    assert_eq!(output.out().trim(), known.trim());
+}
+
+#[test]
+fn a_key_that_nobody_knows_can_be_taken_out() {
+    let alice = Side::new("alice");
+    alice.parlor.configure("relay = \"off\"\ncolour = \"red\"\n").unwrap();
+    let warned = alice.parlor.run(["config", "list"]).ok().unwrap().err();
+    assert!(warned.contains("colour"), "{warned}");
+    alice.parlor.run(["config", "unset", "colour"]).ok().unwrap();
+    assert_eq!(alice.parlor.run(["config", "list"]).ok().unwrap().err(), "");
+    let refused = alice.parlor.cmd(["config", "unset", "colour"]).unwrap();
+    assert_eq!(refused.code(), 3, "{}", refused.err());
+}

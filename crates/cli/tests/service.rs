@@ -36,6 +36,8 @@ fn without_a_manager_the_file_is_written_and_what_to_type_is_said() {
         "{}",
         installed.err()
     );
+    let stop = format!("type: parlor --home {} node stop && ", alice.parlor.dir().display());
+    assert!(installed.err().contains(&stop), "not another home's node: {}", installed.err());
     let text = std::fs::read_to_string(&file).unwrap();
     let run = format!("--home {} node run", alice.parlor.dir().display());
     assert!(text.lines().any(|line| line.starts_with("ExecStart=/") && line.ends_with(&run)), "{text}");

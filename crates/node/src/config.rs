@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use parlor_api::{ApiError, ErrorKind as Fault};
 use serde::Deserialize;
 
+use crate::home_dir::HomeDirError;
+use crate::start::StartError;
+
 pub use file::{ConfigFile, Setting};
 pub use keys::{KEYS, Key, Otherwise, page};
 pub use relay::RelaySetting;
@@ -68,10 +71,13 @@ pub enum ConfigError {
     #[error("{key}: {message}")]
     Value {
         /// Which.
-        key: &'static str,
+        key: String,
         /// What is wrong.
         message: String,
     },
+    /// It is in no home.
+    #[error(transparent)]
+    Home(HomeDirError),
     /// It cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     Write {
@@ -87,8 +93,12 @@ pub enum ConfigError {
 
 impl From<ConfigError> for ApiError {
     fn from(error: ConfigError) -> Self {
+        let error = match error {
+            ConfigError::Home(error) => return StartError::from(error).into(),
+            error => error,
+        };
         let (kind, hint, near) = match &error {
-            ConfigError::Read { .. } | ConfigError::Write { .. } => {
+            ConfigError::Home(_) | ConfigError::Read { .. } | ConfigError::Write { .. } => {
                 (Fault::Machine, "it must be a file of yours, on a disk with some space", Vec::new())
             }
             ConfigError::Bad { .. } => (Fault::BadInput, "correct it, or move it away", Vec::new()),
@@ -124,6 +134,11 @@ impl Config {
         let unknown = all.keys().filter(|name| KEYS.iter().all(|key| key.name != **name)).cloned().collect();
         Ok(Self { unknown, ..known })
     }
+}
+
+/// The one word that is made of what somebody wants to be called.
+pub fn nick_of(text: &str) -> String {
+    parlor_core::text::names::nick(text).into_string()
 }
 
 /// Line and column of a byte, from 1.

@@ -1,5 +1,7 @@
-//! The home directory on disk: made for its owner only. Must not look into any file of it.
+//! The home directory on disk: made for its owner only, and only where nobody else keeps anything. Must not look into any
+//! file of it.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,11 +22,22 @@ pub enum HomeDirError {
     /// Something else has its name.
     #[error("the home {} is not a directory", .0.display())]
     NotADirectory(PathBuf),
+    /// Somebody keeps something else in it.
+    #[error("{} is not empty and no home of Parlor's; nothing was changed in it", .0.display())]
+    NotAHome(PathBuf),
 }
+
+/// One of these is in every home in which a node has run, whatever else people have put there.
+const MARKS: [&str; 2] = ["identity.key", "node.lock"];
+/// What else has its place in a home, before a node has run in it too.
+const OWN: [&str; 2] = ["config.toml", "rooms"];
+/// What begins so is a home's too: numbered logs, what SQLite keeps beside a store, files about to take their place.
+const OWN_BEGINNINGS: [&str; 4] = ["node.", "store.db", "index.db", ".config-"];
 
 /// Makes the home if it is not there, and closes it to others. Says whether it was open to them.
 pub(crate) fn prepare(dir: &Path) -> Result<bool, HomeDirError> {
     let io = |source| HomeDirError::Io { path: dir.into(), source };
+    refuse_others(dir)?;
     if let Err(source) = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
         return Err(if dir.exists() { HomeDirError::NotADirectory(dir.into()) } else { io(source) });
     }
@@ -37,6 +50,25 @@ pub(crate) fn prepare(dir: &Path) -> Result<bool, HomeDirError> {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
     }
     Ok(open)
+}
+
+/// Refuses a directory in which somebody keeps something that is no home: its name was mistyped. Changes nothing.
+pub(crate) fn refuse_others(dir: &Path) -> Result<(), HomeDirError> {
+    if !dir.is_dir() || MARKS.iter().any(|mark| dir.join(mark).exists()) {
+        return Ok(());
+    }
+    let io = |source| HomeDirError::Io { path: dir.into(), source };
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        if !is_own(&entry.map_err(io)?.file_name()) {
+            return Err(HomeDirError::NotAHome(dir.into()));
+        }
+    }
+    Ok(())
+}
+
+fn is_own(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    OWN.iter().any(|own| *own == name) || OWN_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -65,5 +97,34 @@ mod tests {
         let home = dir.path().join("home");
         std::fs::write(&home, "").unwrap();
         assert!(matches!(prepare(&home), Err(HomeDirError::NotADirectory(path)) if path == home));
+    }
+
+    #[test]
+    fn a_directory_with_something_else_in_it_is_no_home_and_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("project");
+        std::fs::create_dir(&home).unwrap();
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for theirs in ["main.rs", "config.toml", "rooms.txt"] {
+            std::fs::write(home.join(theirs), "").unwrap();
+            let refused = prepare(&home);
+            assert!(matches!(refused, Err(HomeDirError::NotAHome(path)) if path == home), "{theirs}");
+        }
+        assert_eq!((mode(&home), std::fs::read_dir(&home).unwrap().count()), (0o755, 3));
+        for mark in MARKS {
+            std::fs::write(home.join(mark), "").unwrap();
+            assert!(prepare(&home).is_ok(), "{mark}");
+            std::fs::remove_file(home.join(mark)).unwrap();
+        }
+    }
+
+    #[test]
+    fn one_with_nothing_but_what_a_home_has_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        prepare(dir.path()).unwrap();
+        for own in ["config.toml", ".config-x", "node.log.1", "store.db-wal", "index.db"] {
+            std::fs::write(dir.path().join(own), "").unwrap();
+            prepare(dir.path()).unwrap();
+        }
     }
 }

@@ -6,6 +6,7 @@ mod caller;
 pub mod carriers;
 mod clock;
 pub mod config;
+mod default_nick;
 mod driver;
 mod errors;
 mod feed;

@@ -19,6 +19,7 @@ use crate::carriers::p2p::TrustedRoots;
 use crate::carriers::{Both, BothOptions, CarrierEvent};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::default_nick;
 use crate::driver::{Driver, Origin, Worker, WorkerParts};
 use crate::feed;
 use crate::home_dir;
@@ -113,7 +114,8 @@ impl Running {
         let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
         let known_port = kept_port(&snapshot);
         let retention = Arc::new(Retention::restore(&snapshot));
-        let origin = Origin { secret: identity.secret, default_nick: nick(config) };
+        let default_nick = default_nick::of(config.nick.as_deref(), &snapshot, store.as_mut())?;
+        let origin = Origin { secret: identity.secret, default_nick };
         let relays_told = relays::told(&snapshot);
         let engine = origin.restore(clock.now(), snapshot, store.as_mut())?;
 
@@ -253,11 +255,6 @@ fn spawn_index(
     let retention = node.retention.clone();
     let run = move || writer.run(&index, &retention, &driver, &handle);
     std::thread::Builder::new().name("parlor-index".into()).spawn(run).map_err(StartError::System)
-}
-
-fn nick(config: &Config) -> String {
-    let of_system = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    config.nick.clone().or_else(of_system).unwrap_or_default()
 }
 
 /// A file that cannot be read keeps no node from starting: relays it certifies do not answer, and `doctor` says so.

@@ -82,6 +82,9 @@ impl StartError {
     fn hint(&self) -> &'static str {
         match self {
             Self::Home(_) => "a home under your own home directory is short enough",
+            Self::HomeDir(HomeDirError::NotAHome(_)) => {
+                "look at what --home or PARLOR_HOME says; a new home is made in a directory that is empty or not there yet"
+            }
             Self::HomeDir(_) | Self::Log { .. } | Self::Socket { .. } => {
                 "it must be a directory of yours that can be written, on a disk with some space; or choose another with --home"
             }

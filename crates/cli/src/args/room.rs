@@ -4,10 +4,27 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// A room, named the one way or the other.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Which room [default: the one this directory hears].
+    room: Option<String>,
+    /// The same.
+    #[arg(id = "named", long = "room", value_name = "ROOM", conflicts_with = "room")]
+    named: Option<String>,
+}
+
+impl Which {
+    /// The room that was named, if one was.
+    pub fn room(self) -> Option<String> {
+        self.room.or(self.named)
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Export {
-    /// Which room [default: the one this directory hears].
-    pub room: Option<String>,
+    #[command(flatten)]
+    pub which: Which,
     /// The file to make, `-` for stdout [default: the room's name and the date, here].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -21,10 +38,7 @@ pub enum Room {
     /// All rooms.
     List,
     /// One room, in full.
-    Show {
-        /// Which room [default: the one this directory hears].
-        room: Option<String>,
-    },
+    Show(Which),
     /// Lets sessions in and below a directory hear a room.
     Bind {
         /// Which room.
@@ -62,10 +76,7 @@ pub enum Room {
         room: Option<String>,
     },
     /// Gives a room a new key: what is said from now on is sealed under it.
-    Rekey {
-        /// Which room [default: the one this directory hears].
-        room: Option<String>,
-    },
+    Rekey(Which),
     /// For how long a room may be read on this node: what is older is neither shown nor searched nor in transcripts here.
     Retention {
         /// So many days, or `off`: for ever. Without it, says how it is.
@@ -79,8 +90,8 @@ pub enum Room {
     Export(Export),
     /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.
     Leave {
-        /// Which room [default: the one this directory hears].
-        room: Option<String>,
+        #[command(flatten)]
+        which: Which,
         /// Even as its last owner: nobody can be let in or put out after that.
         #[arg(long)]
         abandon: bool,

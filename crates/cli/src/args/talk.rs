@@ -65,7 +65,7 @@ pub struct Log {
     #[arg(long)]
     pub no_pager: bool,
     /// How many, the newest [default: 50, or all since --since].
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = super::number::<u64, 0>)]
     pub lines: Option<u64>,
     /// Only what is not older: 2h, 2026-11-21, 2026-11-21T14:05:00Z.
     #[arg(long, value_name = "WHEN", value_parser = crate::clock::since_ms)]

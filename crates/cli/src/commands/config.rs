@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parlor_api::paths::Home;
 use parlor_api::{ApiError, Client, ClientError, ErrorKind, NODE_WAIT_MS, Reply, Request};
-use parlor_node::config::{ConfigFile, Key, Otherwise, Setting};
+use parlor_node::config::{ConfigFile, Key, Otherwise, Setting, nick_of};
 use parlor_node::refuse_agents_changing_settings;
 use serde_json::{Value, json};
 
@@ -31,8 +31,11 @@ pub fn run(context: &Context, command: Config) -> Outcome {
         }
         Config::Unset { key, no_restart } => {
             let typed = format!("parlor config unset {key}");
+            if let Err(unknown) = Key::find(&key) {
+                return take_out(context, &key, &typed, unknown.into());
+            }
             change(context, &key, &typed, no_restart, |file, key| {
-                file.unset(key).map(drop).map_err(ApiError::from)
+                file.unset(key.name).map(drop).map_err(ApiError::from)
             })
         }
         Config::Path => path(context),
@@ -105,6 +108,7 @@ fn change(
     let changed = file.save().map_err(ApiError::from)?;
     let setting = setting(&file, key)?;
     context.out.answer(&as_json(&setting), || vec![render::config::now(&setting)])?;
+    let is_in_force = runs && !(changed && no_restart);
     match runs {
         false => {}
         true if !changed => context.out.talk("That is what it was."),
@@ -123,6 +127,39 @@ fn change(
             Err(said) => return Err(said),
         },
     }
+    match &setting.set {
+        Some(wanted) if key.name == "nick" => mention_nick(context, wanted, is_in_force),
+        _ => Ok(()),
+    }
+}
+
+/// A key that means nothing may stand in the file, and goes like any other; no node has to start again for it.
+fn take_out(context: &Context, name: &str, typed: &str, unknown: ApiError) -> Outcome {
+    let mut file = open(context)?;
+    if !file.unset(name).map_err(ApiError::from)? {
+        return Err(unknown.into());
+    }
+    may_configure(context, typed)?;
+    file.save().map_err(ApiError::from)?;
+    let answer = json!({ "key": name, "value": null, "set": false });
+    context.out.answer(&answer, || vec![format!("{name} is not in the file any more; it meant nothing")])
+}
+
+/// Says what one is called now, where it is not what was just set.
+fn mention_nick(context: &Context, wanted: &str, is_in_force: bool) -> Outcome {
+    if !is_in_force {
+        context.out.talk("Where `parlor nick` was used before, what it said holds all the same.");
+        return Ok(());
+    }
+    let Reply::Identity(identity) = context.ask(&Request::Identity)? else {
+        return Err(Failure::unexpected_reply());
+    };
+    if identity.nick != nick_of(wanted) {
+        let nick = identity.nick;
+        context.out.warn(&format!("you are called {nick} all the same: `parlor nick` was used, and wins over the file; `parlor nick NAME` changes it"));
+    } else if identity.nick != wanted {
+        context.out.talk(&format!("You are called {}: a nick is one word.", identity.nick));
+    }
     Ok(())
 }
 
@@ -130,11 +167,16 @@ fn change(
 pub fn may_configure(context: &Context, typed: &str) -> Outcome<bool> {
     refuse_agents_changing_settings(typed)?;
     let request = Request::MayConfigure { command: typed.into() };
-    match Client::new(&context.home, reach::hello())?.call(&request) {
-        Ok(_) => Ok(true),
-        Err(ClientError::Refused(error)) => Err(error.into()),
-        Err(error) if error.is_undone() && !lock::is_held(&context.home) => Ok(false),
-        Err(error) => Err(error.into()),
+    let deadline = Instant::now() + Duration::from_millis(NODE_WAIT_MS);
+    loop {
+        match Client::new(&context.home, reach::hello())?.call(&request) {
+            Ok(_) => return Ok(true),
+            Err(ClientError::Refused(error)) => return Err(error.into()),
+            Err(error) if error.is_undone() && !lock::is_held(&context.home) => return Ok(false),
+            // One that has just been started, or is about to end, holds the home and does not answer.
+            Err(ClientError::NotRunning(_)) if Instant::now() < deadline => std::thread::sleep(STEP),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::telling::Progress;
 const STDOUT: &str = "-";
 
 pub fn export(context: &Context, export: Export, interrupt: &Interrupt) -> Outcome {
-    let request = Request::RoomExport { room: export.room, since_ms: export.since };
+    let request = Request::RoomExport { room: export.which.room(), since_ms: export.since };
     let to_stdout = export.out.as_ref().is_some_and(|out| out.as_os_str() == STDOUT);
     if to_stdout {
         let exported =

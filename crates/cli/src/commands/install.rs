@@ -118,7 +118,7 @@ fn carry_out(
         backup: None,
     };
     if dry_run {
-        return context.out.answer(&report, || would_do(plan, is_there, nothing));
+        return context.out.answer(&report, || would_do(program.name(), plan, is_there, nothing));
     }
     let applied = plan.apply(&SystemRunner).map_err(not_applied)?;
     report.backup = applied.backup;
@@ -140,12 +140,15 @@ fn carry_out(
     }
 }
 
-fn would_do(plan: &Plan, is_there: bool, nothing: &str) -> Vec<String> {
+fn would_do(program: &str, plan: &Plan, is_there: bool, nothing: &str) -> Vec<String> {
     if plan.is_nothing() {
         return vec![nothing.into()];
     }
     let mut lines: Vec<_> = plan.changes.iter().map(|change| format!("would: {change}")).collect();
-    let verb = if is_there { "would run" } else { "is not on PATH; would ask you to type" };
+    let verb = match is_there {
+        true => "would run".into(),
+        false => format!("{program} is not on PATH; would ask you to type"),
+    };
     lines.extend(plan.commands().iter().map(|command| format!("{verb}: {command}")));
     lines.extend(plan.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(plan.diff().lines().map(str::to_owned));

@@ -12,16 +12,16 @@ use crate::render;
 pub fn run(context: &Context, command: Room) -> Outcome {
     match command {
         Room::List => list(context),
-        Room::Show { room } => show(context, &Request::RoomShow { room }),
+        Room::Show(which) => show(context, &Request::RoomShow { room: which.room() }),
         Room::Alias { room, name } => show(context, &Request::RoomAlias { room, alias: name }),
         Room::Bind { room, dir, force } => bind(context, room, dir, force),
         Room::Unbind { room, dir } => unbind(context, room, dir),
         Room::Rename { name, room } => rename(context, &Request::RoomRename { room, name }),
-        Room::Rekey { room } => rekey(context, room),
+        Room::Rekey(which) => rekey(context, which.room()),
         Room::Retention { days, room } => retention(context, room, days),
         // It is run with what can interrupt it.
         Room::Export(_) => Ok(()),
-        Room::Leave { room, abandon } => leave(context, room, abandon),
+        Room::Leave { which, abandon } => leave(context, which.room(), abandon),
     }
 }
 

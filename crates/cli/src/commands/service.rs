@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parlor_api::paths::Home;
 use parlor_api::{Client, ErrorKind, NODE_WAIT_MS, Request};
 use serde_json::json;
 
@@ -56,6 +57,16 @@ impl Service {
             }
             Manager::Launchd => vec![launchctl(&["bootout", &format!("{}/{}", domain(), self.name)])],
         }
+    }
+
+    /// What ends the node of its home, as it is typed: without a home named it would be another's.
+    fn stop_by_hand(&self, home: &Home) -> String {
+        if self.is_of_default_home() {
+            return "parlor node stop".into();
+        }
+        let dir = home.dir().to_string_lossy();
+        let dir = shlex::try_quote(&dir).unwrap_or_else(|_| dir.clone());
+        format!("parlor --home {dir} node stop")
     }
 
     fn starts(&self) -> Vec<String> {
@@ -126,7 +137,7 @@ fn install(context: &Context, service: &Service, dry_run: bool) -> Outcome {
         let commands: Vec<String> = service.begins().iter().map(|command| shown(command)).collect();
         context.out.talk(&format!(
             "Your service manager does not run here, so nothing was started. Where it does, type: {}",
-            [vec!["parlor node stop".into()], commands].concat().join(" && ")
+            [vec![service.stop_by_hand(&context.home)], commands].concat().join(" && ")
         ));
     }
     Ok(())

@@ -97,12 +97,12 @@ impl ConfigFile {
     }
 
     /// Takes a key out, with the line it stands in and nothing else; whether it was there.
-    pub fn unset(&mut self, key: &'static Key) -> Result<bool, ConfigError> {
+    pub fn unset(&mut self, key: &str) -> Result<bool, ConfigError> {
         let document = Document::parse(self.text.as_str()).map_err(|error| self.bad(&error))?;
-        let Some((name, item)) = document.get_key_value(key.name) else { return Ok(false) };
+        let Some((name, item)) = document.get_key_value(key) else { return Ok(false) };
         let (Some(name), Some(value)) = (name.span(), item.as_value().and_then(Value::span)) else {
-            let message = format!("`{}` is a table here: take it out by hand", key.name);
-            return Err(ConfigError::Value { key: key.name, message });
+            let message = format!("`{key}` is a table here: take it out by hand");
+            return Err(ConfigError::Value { key: key.into(), message });
         };
         let start = self.text[..name.start].rfind('\n').map_or(0, |at| at + 1);
         let end = self.text[value.end..].find('\n').map_or(self.text.len(), |at| value.end + at + 1);
@@ -116,11 +116,14 @@ impl ConfigFile {
         if self.found.as_deref().unwrap_or_default() == self.text {
             return Ok(false);
         }
+        // What has this name elsewhere is another program's.
+        let home = self.path.parent().unwrap_or(Path::new("/"));
+        home_dir::refuse_others(home).map_err(ConfigError::Home)?;
         // A link to a file elsewhere stays one.
         let path = if self.exists() { self.path.canonicalize().map_err(failed)? } else { self.path.clone() };
         let dir = path.parent().unwrap_or(Path::new("/"));
         if !self.exists() {
-            home_dir::prepare(dir).map_err(|error| failed(std::io::Error::other(error)))?;
+            home_dir::prepare(dir).map_err(ConfigError::Home)?;
         }
         let private = Permissions::from_mode(0o600);
         let aside = tempfile::Builder::new().prefix(".config-").permissions(private).tempfile_in(dir);
@@ -183,7 +186,7 @@ mod tests {
 
         fn unset(&self, name: &str) -> String {
             let mut file = self.open();
-            assert!(file.unset(Key::find(name).unwrap()).unwrap());
+            assert!(file.unset(name).unwrap());
             file.save().unwrap();
             std::fs::read_to_string(self.path()).unwrap()
         }
@@ -199,7 +202,15 @@ mod tests {
         assert_eq!(relayed, BY_HAND.replace("lan = false\n", &format!("lan = false\n{line}")));
         assert_eq!(home.unset("relay"), BY_HAND);
         assert_eq!(home.unset("nick"), BY_HAND.replace("nick = 'alice'\n", ""), "comments stay");
-        assert!(!home.open().unset(Key::find("nick").unwrap()).unwrap());
+        assert!(!home.open().unset("nick").unwrap());
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_goes_as_others_do() {
+        let home = Home::with("lan = true\ncolour = 'red' # mine\n[more]\nx = 1\n");
+        assert_eq!(home.unset("colour"), "lan = true\n[more]\nx = 1\n");
+        let table = home.open().unset("more").unwrap_err();
+        assert!(table.to_string().contains("by hand"), "{table}");
     }
 
     #[test]
@@ -217,14 +228,27 @@ mod tests {
     #[test]
     fn it_is_its_owners_alone_afterwards_and_a_link_stays_a_link() {
         let home = Home::with("lan = true\n");
-        let elsewhere = home.0.path().join("dotfiles.toml");
+        let dotfiles = tempfile::tempdir().unwrap();
+        let elsewhere = dotfiles.path().join("dotfiles.toml");
         std::fs::rename(home.path(), &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, home.path()).unwrap();
         home.set("lan", "false");
         assert!(home.path().is_symlink());
         assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "lan = false\n");
         assert_eq!(std::fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(home.0.path()).unwrap().count(), 2, "nothing is left beside it");
+        for dir in [home.0.path(), dotfiles.path()] {
+            assert_eq!(std::fs::read_dir(dir).unwrap().count(), 1, "nothing is left beside it");
+        }
+    }
+
+    #[test]
+    fn a_file_of_that_name_in_no_home_is_another_programs() {
+        let project = Home::with("title = \"a page\"\n");
+        std::fs::write(project.0.path().join("index.html"), "").unwrap();
+        let mut file = project.open();
+        file.set(Key::find("lan").unwrap(), "false").unwrap();
+        assert!(matches!(file.save(), Err(ConfigError::Home(_))));
+        assert_eq!(std::fs::read_to_string(project.path()).unwrap(), "title = \"a page\"\n");
     }
 
     #[test]
@@ -242,7 +266,7 @@ mod tests {
         assert_eq!(home.set("port", "7"), "port = 7\n");
         assert_eq!(Home::with("port = \"x\"\n").unset("port"), "");
         let table = Home::with("[relay]\nurl = 1\n");
-        assert!(table.open().unset(Key::find("relay").unwrap()).is_err());
+        assert!(table.open().unset("relay").is_err());
     }
 
     #[test]

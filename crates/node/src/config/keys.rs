@@ -105,7 +105,7 @@ impl Key {
 
     /// What was typed, as it stands in the file.
     pub(super) fn read(&self, typed: &str) -> Result<Value, ConfigError> {
-        let bad = |message: String| ConfigError::Value { key: self.name, message };
+        let bad = |message: String| ConfigError::Value { key: self.name.into(), message };
         match self.takes {
             Takes::Text if typed.trim().is_empty() => Err(bad("it is empty".into())),
             Takes::Text => Ok(typed.trim().into()),
@@ -178,7 +178,7 @@ parlor config unset port        # as usual again
 
 The node reads it when it starts. `set` and `unset` make a running node start again, which takes a moment and loses nothing; with
 `--no-restart` it takes the change up at its next start (`parlor node stop`). A file that is no TOML, or a value that makes no sense, is an error
-that says where, and nothing runs until it is corrected; a key nobody knows is a warning in `parlor node log` and of `parlor config list`. An agent may
+that says where, and nothing runs until it is corrected; a key nobody knows is a warning in `parlor node log` and of `parlor config list`, and `unset` takes it out. An agent may
 read all this and change none of it.
 
 ## Keys
