@@ -74,7 +74,7 @@ fn degrees(world: &World, nodes: &[usize], room: RoomId) {
 
 fn present(world: &mut World, node: usize, room: RoomId) {
     let presence = Presence { label: format!("s{node}"), program: "claude".into(), ..Presence::default() };
-    let command = Command::Announce { room, session: Salt([node as u8; 16]), presence: Some(presence) };
+    let command = Command::Announce { room, session: Salt([node as u8 + 1; 16]), presence: Some(presence) };
     world.inform(node, command);
 }
 

@@ -55,7 +55,7 @@ fn a_refresh_crosses_each_link_about_once() {
     world.pass(30_000);
     for node in &nodes {
         let presence = Presence { label: "s".into(), program: "claude".into(), ..Presence::default() };
-        let session = Salt([*node as u8; 16]);
+        let session = Salt([*node as u8 + 1; 16]);
         world.inform(*node, Command::Announce { room, session, presence: Some(presence) });
     }
     world.pass(100_000);

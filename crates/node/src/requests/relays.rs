@@ -26,7 +26,7 @@ pub(super) async fn relays(asked: &Asked<'_>) -> Result<Reply, ApiError> {
 
 /// A person was told: from now on they may be contacted.
 pub(super) async fn relays_told(asked: &Asked<'_>) -> Result<Reply, ApiError> {
-    asked.refuse_agents("telling of relays")?;
+    asked.refuse_agents_what("lets relays be contacted", "parlor")?;
     let node = asked.node;
     let value = node.carrier.set_relays().join(" ");
     let put = Command::PutRecord {
