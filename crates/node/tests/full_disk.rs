@@ -8,7 +8,7 @@ mod support;
 use parlor_api::paths::Home;
 use parlor_api::{ClientError, ErrorKind, Priority, Reply, Request};
 use parlor_testkit::tmpfs::Tmpfs;
-use support::{NodeProcess, bare_node, client, hello, hook, log_of, until};
+use support::{NodeProcess, bare_node, client, hello, hook, until};
 
 #[test]
 fn a_full_disk_refuses_loses_nothing_and_is_got_over_without_a_restart() {
@@ -55,8 +55,16 @@ fn a_full_disk_refuses_loses_nothing_and_is_got_over_without_a_restart() {
     assert!(error.message.contains("full") && error.hint.as_deref().unwrap().contains("safe"), "{error:?}");
 
     let held = |wanted: &[String]| {
-        let messages = log_of(&mut client(&home, hello("cli", None)), None);
-        messages.iter().map(|message| message.id.clone()).collect::<Vec<_>>() == wanted
+        // Who asks in the moment in which a write fails is told so, and asks again.
+        let request = Request::Log { room: None, limit: None, since_ms: None, follow: false };
+        let mut ids = Vec::new();
+        let mut asking = client(&home, hello("cli", None));
+        let reply = asking.stream(&request, &parlor_api::Cancel::default(), |event| {
+            if let parlor_api::Event::Message(message) = event {
+                ids.push(message.id);
+            }
+        });
+        reply.is_ok() && ids == wanted
     };
     until("the log to be readable", || held(&acknowledged).then_some(()));
     let mut prompt = client(&home, hello("hook", None));

@@ -157,7 +157,8 @@ fn a_dead_nodes_socket_and_lock_are_no_obstacle_and_what_was_acknowledged_is_the
 #[test]
 fn a_newer_client_is_served_by_its_own_program_within_five_seconds() {
     let (dir, home) = quiet_home();
-    let newer = dir.path().join("bare_node-0.2.0");
+    let beside = tempfile::tempdir_in(dir.path().parent().unwrap()).unwrap();
+    let newer = beside.path().join("bare_node-0.2.0");
     std::fs::copy(bare_node(), &newer).unwrap();
     std::fs::set_permissions(&newer, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut node = NodeProcess::spawn(&bare_node(), &home);

@@ -34,7 +34,7 @@ const SUCCESSORS: usize = 2;
 const SETTLED_MS: u64 = 60_000;
 /// One too many of this node's own choice is let go of when it has stood this long: so choices change slowly.
 const ROTATED_MS: u64 = 300_000;
-/// Links of its own choice of which a node lets none go, and with fewer of which it looks for more, however many others open.
+/// With fewer links of its own choice a node looks for more, however many others open.
 const OWN_FEW: usize = 3;
 /// Links from which on those of this node's own choice are too many.
 const EASE: usize = limits::MESH_LINKS + limits::MESH_LINKS / 2;
@@ -325,7 +325,7 @@ impl Mesh {
         let peer = match named {
             Some(named) => Some(named.peer),
             None if linked > limits::MAX_MESH_LINKS => opened().map(|other| other.peer),
-            None if linked > EASE && chosen(others) > OWN_FEW => pick(&own(), dice),
+            None if linked > EASE => pick(&own(), dice),
             None => None,
         }?;
         self.trim_ms = now_ms + TRIM_MS;

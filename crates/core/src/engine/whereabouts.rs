@@ -44,6 +44,8 @@ pub(super) struct WhereaboutsBook {
     near: Vec<SocketAddr>,
     /// Grows with what is said; begun by the clock, so that a restarted node is newer than before.
     counter: u64,
+    /// It was not said yet as it is now.
+    is_new: bool,
     /// When it is said again.
     due_ms: Option<u64>,
     heard: BTreeMap<(RoomId, PeerId), Heard>,
@@ -85,7 +87,11 @@ impl Engine {
 
     /// Says in all rooms where this node is.
     fn say_where(&mut self) {
-        self.whereabouts.counter = self.next_counter(Some(self.whereabouts.counter));
+        self.whereabouts.is_new = true;
+        // With nobody to hear it nothing is counted, for counting is written down: a disk may be full.
+        if !self.links.values().any(|link| link.open && link.entitled) {
+            return;
+        }
         for room in self.rooms.keys().copied().collect::<Vec<_>>() {
             if let Some(signal) = self.own_whereabouts(room) {
                 self.spread(room, None, &signal);
@@ -137,6 +143,9 @@ impl Engine {
         }
         let addresses = addresses.iter().take(limits::MAX_TOLD_ADDRESSES).map(ToString::to_string).collect();
         let said = Whereabouts { addresses, relay: relay.cloned() };
+        if std::mem::take(&mut self.whereabouts.is_new) {
+            self.whereabouts.counter = self.next_counter(Some(self.whereabouts.counter));
+        }
         // The handle is no session's, and the time to live says that it is no presence.
         self.sealed_signal(room, Salt([0; 16]), self.whereabouts.counter, 0, &said.encode())
     }

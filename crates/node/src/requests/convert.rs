@@ -196,8 +196,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         name,
         state: state.into(),
         why,
-        // Of a direct room its two are owners by the letter, and nobody rules it.
-        role: view.role.filter(|_| view.direct.is_none()).map(|held| role(held).into()),
+        role: view.role.map(|held| role(held).into()),
         members: view.members,
         connected: view.connected,
         messages: view.arrivals,

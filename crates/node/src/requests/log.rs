@@ -74,10 +74,10 @@ pub(super) async fn log(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, ApiE
         }
     }
     drop(turn);
-    reader.mark_read().await?;
+    reader.note_read().await;
     if let Some(following) = following {
         reader.follow(following).await?;
-        reader.mark_read().await?;
+        reader.note_read().await;
     }
     Ok(Reply::Done)
 }
@@ -176,6 +176,13 @@ impl Reader<'_> {
     }
 
     /// What a person has been shown is not unread to them any more; what came meanwhile is.
+    /// What was shown was shown, also where it cannot be written down: it counts as unread again then.
+    async fn note_read(&mut self) {
+        if let Err(error) = self.mark_read().await {
+            tracing::warn!("what was read is not noted: {error}");
+        }
+    }
+
     async fn mark_read(&mut self) -> Result<(), ApiError> {
         while self.shown.contains(&(self.upto + 1)) {
             self.upto += 1;
