@@ -31,7 +31,8 @@ fn announce(world: &mut World, nodes: &[usize], room: RoomId) {
     for node in nodes {
         let presence =
             Presence { label: format!("s{node}"), program: "claude".into(), ..Presence::default() };
-        let session = Salt(std::array::from_fn(|at| (*node >> (8 * (at % 2))) as u8));
+        // None of all zeros: that handle is no session's.
+        let session = Salt(std::array::from_fn(|at| ((*node + 1) >> (8 * (at % 2))) as u8));
         world.inform(*node, Command::Announce { room, session, presence: Some(presence) });
     }
 }
@@ -112,7 +113,7 @@ fn thirty_join_at_once_by_one_ticket_and_spread_over_each_other() {
         world.pass(15 * MINUTE_MS);
         let degrees: Vec<u64> = nodes.iter().map(|node| degree(&world, *node, invited.room) as u64).collect();
         let (mean, most) = load(&degrees);
-        assert!(most <= 2.0 * mean && degrees[0] as f64 <= 2.0 * mean, "{seed}: {degrees:?}");
+        assert!(most <= 2.0 * mean && degrees[0] as f64 <= 1.75 * mean, "{seed}: {degrees:?}");
         world.say_surely(nodes[30], invited.room, "after");
         world.spread(&nodes[..30], invited.room, "after", 5_000);
         assert_eq!(world.members(invited.room).len(), 31, "{seed}");
