@@ -52,6 +52,8 @@ pub enum HookEvent {
     PostTool,
     /// The agent is about to stop.
     Stop,
+    /// The hook waits beside an idle session until there is something to wake it for.
+    Idle,
     /// Anything else, by the agent program's own name for it.
     Other(String),
 }
@@ -73,6 +75,10 @@ pub struct HookCall {
     pub project_dir: Option<PathBuf>,
     /// The agent program's process, when it says so.
     pub pid: Option<u32>,
+    /// Whether the turn that is about to stop goes on only because a hook wanted it to.
+    pub stop_active: bool,
+    /// Where the agent program keeps what was said in the session, when it says so.
+    pub transcript: Option<PathBuf>,
 }
 
 impl HookCall {

@@ -56,11 +56,44 @@ pub trait AgentProgram: Sync {
     /// The line the hook writes to stdout so that `text` reaches the model at the hook called `event_name`.
     fn format_injection(&self, event_name: &str, text: &str) -> String;
 
+    /// The line the hook writes to stdout so that the agent goes on with `text` instead of stopping; none where the program
+    /// cannot.
+    fn format_continue(&self, _event_name: &str, _text: &str) -> Option<String> {
+        None
+    }
+
+    /// How an idle session of it is woken.
+    fn wake(&self) -> Wake {
+        Wake::Never
+    }
+
+    /// The command that wakes the session with `text`, where [`Self::wake`] is [`Wake::Command`].
+    fn wake_command(&self, _place: &Place, _session_id: &str, _text: &str) -> Option<Invocation> {
+        None
+    }
+
+    /// Whether the end of what the program keeps of a session shows that its model was given the text whose fence has
+    /// this mark.
+    fn shows(&self, _transcript_tail: &str, _mark: &str) -> bool {
+        false
+    }
+
     /// How much text one injection may hold before the program cuts it or moves it elsewhere.
     fn injection_limit(&self) -> InjectionLimit;
 
     /// Tries each link from the program to Parlor and says what it found.
     fn doctor(&self, place: &Place, scope: &Scope, runner: &dyn Runner) -> Vec<Check>;
+}
+
+/// How an idle session of an agent program is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// It is not: it hears at its next prompt.
+    Never,
+    /// A hook of it waits, and ends with text when there is something ([`HookEvent::Idle`]).
+    Hook,
+    /// A command of it reaches the session ([`AgentProgram::wake_command`]).
+    Command,
 }
 
 /// Every agent program Parlor knows.

@@ -661,6 +661,9 @@ pub struct Hook {
     pub stdout: String,
     /// To be committed once written; absent: nothing was given.
     pub token: Option<u64>,
+    /// Instead: it is written to its standard error, and the hook exits with 2, which wakes the session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wake: bool,
 }
 
 /// Unread messages as text.

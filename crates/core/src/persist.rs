@@ -28,11 +28,21 @@ pub enum Table {
     /// Requests that were done, so that a retry is not done again. Key: request id. Not part of a snapshot:
     /// asked for one by one.
     Request,
+    /// Messages that do not wait for a prompt. Key: room ‖ arrival.
+    Urgent,
+    /// What others' sessions have been given. Key: room ‖ chain ‖ session.
+    Receipt,
+    /// What rooms and peers may do to sessions here. Key: chosen by the node.
+    Consent,
+    /// What was given of rooms, by day. Key: chosen by the node.
+    Spent,
+    /// Files this node holds. Key: the blob's name.
+    Blob,
 }
 
 impl Table {
     /// All tables; a stored number is the place in this list.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 15] = [
         Table::Own,
         Table::Room,
         Table::Tips,
@@ -43,6 +53,11 @@ impl Table {
         Table::Session,
         Table::Request,
         Table::Asking,
+        Table::Urgent,
+        Table::Receipt,
+        Table::Consent,
+        Table::Spent,
+        Table::Blob,
     ];
 }
 

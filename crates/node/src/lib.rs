@@ -6,6 +6,8 @@ mod caller;
 pub mod carriers;
 mod clock;
 pub mod config;
+#[allow(dead_code)] // its callers come with it
+mod consent;
 mod default_nick;
 mod driver;
 mod errors;

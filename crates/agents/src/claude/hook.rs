@@ -36,6 +36,9 @@ struct Input {
     hook_event_name: String,
     source: Option<String>,
     reason: Option<String>,
+    #[serde(default)]
+    stop_hook_active: bool,
+    transcript_path: Option<String>,
 }
 
 /// Reads what Claude Code gives its hook.
@@ -52,6 +55,8 @@ pub fn parse_hook(stdin: &[u8], env: &BTreeMap<String, String>) -> Result<HookCa
         cwd: absolute(&input.cwd).ok_or(HookError::BadField { field: "cwd" })?,
         project_dir: env.get("CLAUDE_PROJECT_DIR").and_then(|path| absolute(path)),
         pid: env.get("CLAUDE_PID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
+        stop_active: input.stop_hook_active,
+        transcript: input.transcript_path.as_deref().and_then(absolute),
     })
 }
 
@@ -116,6 +121,11 @@ pub fn format_injection(event_name: &str, text: &str) -> String {
         "hookSpecificOutput": { "hookEventName": event_name, "additionalContext": text }
     })
     .to_string()
+}
+
+/// The one line with which Claude Code goes on instead of stopping, `text` being why.
+pub fn format_continue(text: &str) -> String {
+    serde_json::json!({ "decision": "block", "reason": text }).to_string()
 }
 
 #[cfg(test)]

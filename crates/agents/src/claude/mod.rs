@@ -9,7 +9,7 @@ mod settings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use hook::{HOOK_ENV, INJECTION_LIMIT, format_injection, parse_hook};
+pub use hook::{HOOK_ENV, INJECTION_LIMIT, format_continue, format_injection, parse_hook};
 
 use crate::AgentProgram;
 use crate::check::Check;
@@ -57,6 +57,10 @@ impl AgentProgram for Claude {
 
     fn format_injection(&self, event_name: &str, text: &str) -> String {
         format_injection(event_name, text)
+    }
+
+    fn format_continue(&self, _event_name: &str, text: &str) -> Option<String> {
+        Some(format_continue(text))
     }
 
     fn injection_limit(&self) -> InjectionLimit {

@@ -421,6 +421,7 @@ impl Engine {
             author: Some(body::author_number(send.author)),
             priority: body::priority_number(send.priority),
             to: send.to.clone(),
+            ..Body::default()
         };
         let row = self.author_data(send.room, &body, send.origin.clone())?;
         let asked = fingerprint(send);

@@ -96,6 +96,7 @@ fn said() -> Vec<(&'static str, Body)> {
         author: Some(1),
         priority: Some(2),
         to: text("api-fix"),
+        ..Body::default()
     };
     vec![
         ("a message", Body { text: text("hello"), nick: text("alice"), author: Some(0), ..Body::default() }),

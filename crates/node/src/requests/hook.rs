@@ -27,7 +27,7 @@ pub(super) struct Call {
     pub env: BTreeMap<String, String>,
 }
 
-const NOTHING: Reply = Reply::Hook(Hook { stdout: String::new(), token: None });
+const NOTHING: Reply = Reply::Hook(Hook { stdout: String::new(), token: None, wake: false });
 
 pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiError> {
     let node = asked.node;
@@ -76,7 +76,7 @@ fn tells(call: &HookCall) -> Option<SessionStatus> {
         HookEvent::Prompt | HookEvent::PostTool => Some(SessionStatus::Working),
         HookEvent::SessionStart { source: StartSource::Compact } => None,
         HookEvent::SessionStart { .. } | HookEvent::Stop => Some(SessionStatus::Idle),
-        HookEvent::SessionEnd { .. } | HookEvent::Other(_) => None,
+        HookEvent::Idle | HookEvent::SessionEnd { .. } | HookEvent::Other(_) => None,
     }
 }
 
@@ -108,7 +108,7 @@ async fn give(
     } else {
         program.format_injection(&call.event_name, &taken.text) + "\n"
     };
-    Ok(Reply::Hook(Hook { stdout, token: taken.token }))
+    Ok(Reply::Hook(Hook { stdout, token: taken.token, wake: false }))
 }
 
 async fn take(
