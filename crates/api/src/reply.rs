@@ -496,6 +496,12 @@ pub struct Session {
 pub struct OwnSession {
     /// The agent program's id of it.
     pub id: String,
+    /// What it is called among the sessions of this machine: `claude/api`, with the beginning of its id where another is called so.
+    #[serde(default)]
+    pub name: String,
+    /// Whether it is the one that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub you: bool,
     /// Its label: mostly the directory's name.
     pub label: String,
     /// The agent program.
@@ -558,6 +564,9 @@ pub struct Room {
     pub missing: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
+    /// Whether the node has made it by itself, for the sessions of a directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// How it travels: `p2p`, `lan` where it never leaves the local network, or `local` where it never leaves this
     /// machine.
     pub carrier: String,

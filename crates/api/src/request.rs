@@ -183,7 +183,8 @@ pub enum Request {
         /// Which room.
         #[serde(default)]
         room: Option<String>,
-        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, for whom alone it is.
+        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
+        /// for whom alone it is.
         #[serde(default)]
         to: Option<String>,
         /// What.
@@ -396,6 +397,8 @@ pub enum Request {
         /// One line.
         summary: String,
     },
+    /// The sessions of this machine that are there, those of the caller's directory first. → `Reply::Sessions`
+    SessionList,
     /// Shows or sets the status of sessions of this node: the caller's own, the one named, or those of the caller's
     /// directory. → `Reply::Sessions`
     SessionStatus {
@@ -439,6 +442,7 @@ impl Request {
             | Self::Who { .. }
             | Self::Unread
             | Self::RoomList
+            | Self::SessionList
             | Self::RoomShow { .. }
             | Self::RoomExport { .. }
             | Self::RoomRetention { .. }

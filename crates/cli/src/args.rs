@@ -17,7 +17,7 @@ pub use config::Config;
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
-pub use talk::{Log, Priority, Send, SetStatus, Tell};
+pub use talk::{Log, Priority, Send, SetStatus, Tell, Who};
 
 /// How long a ticket may be good for: whoever has its text can read the room so long.
 const LONGEST_TICKET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -65,8 +65,8 @@ pub enum Command {
     Tell(Tell),
     /// Shows what was said, oldest first.
     Log(Log),
-    /// Shows who is in the room, and their sessions.
-    Who(InRoom),
+    /// Shows who is in the room, and their sessions; and the sessions of this machine.
+    Who(Who),
     /// Shows or sets how your sessions are, for others to see: `idle`, `working`, or `dnd` to be left alone.
     ///
     /// Inside an agent's session that one is meant, else all of yours that are present in this directory. `working` and `idle`

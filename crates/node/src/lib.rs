@@ -16,6 +16,7 @@ mod home_dir;
 mod identity_backup;
 mod identity_file;
 mod life;
+mod local_rooms;
 mod lock;
 mod log;
 mod node;

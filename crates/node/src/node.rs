@@ -15,6 +15,7 @@ use crate::carriers::Both;
 use crate::clock::{self, Clock};
 use crate::driver::Driver;
 use crate::life::Life;
+use crate::local_rooms::{self, LocalRooms};
 use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
@@ -35,6 +36,7 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    pub local_rooms: LocalRooms,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     /// Agents' open connections.
@@ -57,6 +59,7 @@ pub(crate) struct NodeParts {
     pub relays_told: Option<String>,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    pub local_rooms: LocalRooms,
     pub sessions: Sessions,
     pub bindings: Bindings,
 }
@@ -78,6 +81,7 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
+            local_rooms: parts.local_rooms,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),
@@ -174,6 +178,9 @@ impl Node {
             (sessions.get(&key).cloned(), writes)
         };
         self.cast_all(writes).await;
+        if let Some(session) = &session {
+            local_rooms::meet(self, session).await;
+        }
         session
     }
 

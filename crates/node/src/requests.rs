@@ -19,6 +19,7 @@ mod status;
 mod store;
 mod talk;
 mod tickets;
+mod whom;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -121,6 +122,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
         Request::SetSummary { summary } => hook::set_summary(asked, &summary).await,
+        Request::SessionList => whom::list(asked).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

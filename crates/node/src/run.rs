@@ -25,6 +25,7 @@ use crate::feed;
 use crate::home_dir;
 use crate::identity_file;
 use crate::life::Ending;
+use crate::local_rooms::LocalRooms;
 use crate::lock::HomeLock;
 use crate::node::{Node, NodeParts};
 use crate::requests::relays;
@@ -155,6 +156,7 @@ impl Running {
             relays_told,
             index,
             retention,
+            local_rooms: LocalRooms::new(config.local_rooms.unwrap_or(true)),
             sessions,
             bindings,
         }));

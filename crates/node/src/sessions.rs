@@ -57,6 +57,11 @@ impl Session {
         label_of(&self.dir)
     }
 
+    /// What it is called among the sessions of this machine, as `SessionName` reads it.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}~{}", self.program, self.label(), self.id)
+    }
+
     fn has_process(&self) -> bool {
         self.process.is_some_and(|process| process.lives())
     }
@@ -120,6 +125,11 @@ impl Sessions {
 
     pub(crate) fn keys(&self) -> Vec<String> {
         self.by_key.keys().cloned().collect()
+    }
+
+    /// All that are remembered.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Session> {
+        self.by_key.values()
     }
 
     /// Those that are present.

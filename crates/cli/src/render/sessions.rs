@@ -43,6 +43,24 @@ fn interrupts(threshold: Priority) -> Option<&'static str> {
     }
 }
 
+/// What stands above the sessions of this machine.
+pub const HERE: &str = "on this machine:";
+
+/// The sessions of this machine, a row each: what to call each of them, where it is, and how.
+pub fn local(sessions: &[OwnSession]) -> Vec<String> {
+    let row = |session: &OwnSession| {
+        let summary = session.summary.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let you = if session.you { " (you)" } else { "" };
+        vec![
+            format!("{}{you}", bold(&session.name)),
+            session.status.map_or_else(String::new, |it| status(it).into()),
+            session.branch.as_ref().map(|branch| format!("on {branch}")).unwrap_or_default(),
+            format!("{}{summary}", session.dir.display()),
+        ]
+    };
+    columns(&sessions.iter().map(row).collect::<Vec<_>>())
+}
+
 /// One's own sessions, a row each.
 pub fn own(sessions: &[OwnSession]) -> Vec<String> {
     let row = |session: &OwnSession| {
@@ -98,6 +116,8 @@ mod tests {
     fn own_sessions_are_shown_with_what_nobody_has_said() {
         let mine = OwnSession {
             id: "f86f8701-7df6".into(),
+            name: "claude/api".into(),
+            you: false,
             label: "api".into(),
             program: "claude".into(),
             dir: "/srv/api".into(),

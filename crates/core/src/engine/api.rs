@@ -403,9 +403,9 @@ pub struct Send {
     pub author: Author,
     /// The reader that wrote it, as `Take::session` names it: its own words are never unread to it.
     pub origin: Option<String>,
-    /// What others see of the session it was written in.
+    /// What others see of the session it was written in: its label, or in a room that stays here its name.
     pub label: Option<String>,
-    /// The label of the one session it is for, in a direct room.
+    /// The one session it is for: by its label in a direct room, by its name or a part of it in one that stays here.
     pub to: Option<String>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
@@ -427,7 +427,8 @@ pub struct Take {
     pub holder: HolderId,
     /// For which session.
     pub session: String,
-    /// What others see of that session; absent: it is given what is for any session.
+    /// What that session is called: its label, or its whole name (`SessionName`), by which it is meant in a room that stays
+    /// here; absent: it is given what is for any session.
     pub label: Option<String>,
     /// Of which rooms, the default first.
     pub rooms: Vec<TakeRoom>,

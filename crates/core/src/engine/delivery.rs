@@ -8,11 +8,11 @@ use parlor_wire::{Data, RoomId};
 use super::api::{
     Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
 };
+use super::quiet::is_for;
 use super::{Engine, Pending};
 use crate::persist::{DataRow, Loaded, Op, Query, Table};
 use crate::room::record::CursorRecord;
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
-use crate::text::names;
 
 /// How many messages back a new session is told.
 const EARLIER_MESSAGES: usize = 20;
@@ -20,14 +20,6 @@ const EARLIER_MESSAGES: usize = 20;
 const TAKE_ROWS: u32 = 128;
 /// Most cursors kept; those that moved longest ago are forgotten first.
 const MAX_CURSORS: usize = 4096;
-
-/// Whether a message is for a session of that label: for all of this identity's, or for it by name.
-fn is_for(view: &MessageView, label: Option<&str>) -> bool {
-    match (&view.to, label) {
-        (None, _) | (Some(_), None) => true,
-        (Some(to), Some(label)) => !view.own && *to == names::session_label(label),
-    }
-}
 
 /// Cursors and takes.
 pub(super) struct Deliveries {
@@ -249,12 +241,12 @@ impl Engine {
         let within = |row: &&DataRow| {
             row.arrival.is_some_and(|at| at > after && at <= head) && !(fresh && row.history)
         };
-        let label = job.take.label.as_deref();
+        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
         let views: Vec<MessageView> = rows
             .iter()
             .filter(within)
             .filter_map(|row| self.open_view(row))
-            .filter(|view| is_for(view, label))
+            .filter(|view| is_for(view, here, label))
             .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
             views.into_iter().partition(|view| view.priority < Priority::GIVEN_AT_PROMPT);
@@ -265,11 +257,11 @@ impl Engine {
         } else {
             read.views.extend(views);
             read.read_upto = if full { last.min(head) } else { head };
-            // Of a direct room some may be for other sessions: what lies beyond is not counted, it is given next.
-            let direct = self.direct_peer(&room).is_some();
-            if full && last < head && (!direct || read.views.is_empty()) {
+            let nothing = read.views.is_empty();
+            // Where some may be for other sessions, what lies beyond is not counted: it is given next.
+            if full && last < head && (nothing || !self.has_some_for_others(&room)) {
                 // Of low messages alone nobody is told at length: what lies behind them is looked for.
-                return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
+                return if nothing { self.take_unread(job) } else { self.take_count(job) };
             }
         }
         job.rest.pop_front();
@@ -304,8 +296,8 @@ impl Engine {
         let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
         RoomNews {
             room_name: self.room_name_apart(read.room),
-            // Of a direct room some of the older ones may be for other sessions.
-            older_count: if earlier.is_empty() || self.direct_peer(&read.room).is_some() { 0 } else { older },
+            // Some of the older ones may be for other sessions.
+            older_count: if earlier.is_empty() || self.has_some_for_others(&read.room) { 0 } else { older },
             unread_total: if read.fresh { 0 } else { shown + read.counted },
             earlier,
             unread,
@@ -380,8 +372,7 @@ impl Engine {
     /// Asks the store: for a number, or where some may be for another session, for the messages themselves.
     fn unread_after(&mut self, job: UnreadJob, room: RoomId, after: u64) {
         let except_origin = Some(job.session.clone());
-        let direct = self.rooms.get(&room).is_some_and(|held| held.local.direct.is_some());
-        let query = if direct && job.label.is_some() {
+        let query = if self.has_some_for_others(&room) && job.label.is_some() {
             Query::Arrivals { room, after, limit: TAKE_ROWS, except_origin, without_history: true }
         } else {
             Query::CountArrivals { room, after, except_origin, without_history: true }
@@ -394,9 +385,9 @@ impl Engine {
         let (count, on) = match loaded {
             Some(Loaded::Count(count)) => (count, None),
             Some(Loaded::Rows(rows)) => {
-                let label = job.label.as_deref();
+                let (label, here) = (job.label.as_deref(), self.stays_here(&room));
                 let views = rows.iter().filter_map(|row| self.open_view(row));
-                let count = views.filter(|view| is_for(view, label)).count() as u64;
+                let count = views.filter(|view| is_for(view, here, label)).count() as u64;
                 let full = rows.len() as u32 >= TAKE_ROWS;
                 (count, rows.last().and_then(|row| row.arrival).filter(|_| full))
             }
@@ -467,7 +458,8 @@ fn line(view: &MessageView) -> Line {
         time_ms: view.time_ms,
         id: view.id.short(),
         body: view.text.clone(),
-        to_you: view.to.is_some() && !view.own,
+        // What is for others was left out before.
+        to_you: view.to.is_some(),
         newer_kind: view.newer,
         marks: marks(view),
     }

@@ -22,6 +22,7 @@ mod peers;
 mod presence;
 mod pull;
 mod push;
+mod quiet;
 mod repair;
 mod restore;
 mod revoking;

@@ -239,7 +239,7 @@ impl Engine {
             id: row.id,
             peer,
             name: self.name_of(room, peer),
-            session: body.session.as_deref().map(names::session_label),
+            session: body.session.as_deref().map(|text| self.session_shown(&room, text)),
             author: body.author(),
             time_ms,
             sort_ms: row.sort_ms,
@@ -248,7 +248,7 @@ impl Engine {
             text: clean(text, Mode::Body),
             own: peer == self.me,
             newer,
-            to: body.to.as_deref().map(names::session_label),
+            to: body.to.as_deref().map(|text| self.session_shown(&room, text)),
             revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
             sealed_unfit: row.sealed_unfit,
         }

@@ -11,6 +11,7 @@ pub mod names;
 mod resolve;
 pub mod safety;
 pub mod seek;
+pub mod session_name;
 pub mod time;
 
 pub use clean::{CleanText, Mode, clean};

@@ -215,6 +215,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         direct: view.direct.map(|peer| peer.to_string()),
         // Known to the node and not to the engine.
         retention_days: None,
+        by_itself: false,
         default,
         paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,

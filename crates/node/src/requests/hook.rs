@@ -117,7 +117,7 @@ async fn take(
     rooms: Vec<TakeRoom>,
     budget: Budget,
 ) -> Result<Taken, ApiError> {
-    let label = Some(session.label());
+    let label = Some(session.full_name());
     let take = Take { holder: asked.caller.holder, session: session.key(), label, rooms, budget };
     match asked.node.driver.command(Command::Take(take)).await? {
         Outcome::Taken(taken) => {
