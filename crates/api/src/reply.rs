@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quiet::{Allowed, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
@@ -73,6 +74,12 @@ pub enum Reply {
     Relays(Relays),
     /// Space was given back.
     Compacted(Compacted),
+    /// What rooms and peers may do to sessions here.
+    Allowed(Vec<Allowed>),
+    /// What of rooms is given by itself.
+    Levels(Vec<Leveled>),
+    /// The tags of a directory.
+    Tags(Tagged),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
@@ -480,6 +487,9 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
+    /// The tags by which it is addressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

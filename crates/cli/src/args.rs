@@ -8,12 +8,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod quiet;
 mod room;
 mod ruling;
 mod service;
 mod talk;
 
 pub use config::Config;
+pub use quiet::{Allow, Mute, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
@@ -75,6 +77,20 @@ pub enum Command {
     Status(SetStatus),
     /// Counts what is unread here.
     Unread,
+    /// Says what others' messages may do to your sessions, or allows one room or peer more.
+    ///
+    /// `inject`: be given at a prompt; `tools`: between tools, and make a turn go on; `wake`: wake an idle session; `files`: be
+    /// fetched by themselves. What is said of a peer goes before what is said of a room. Without arguments, shows all of it.
+    Allow(Allow),
+    /// Denies one room or peer what its messages may do to your sessions. They stay in the log, and are counted.
+    Deny(Allow),
+    /// Gives nothing of the rooms heard here by itself, for a while or until `unmute`. It stays in the log.
+    Mute(Mute),
+    /// Ends that.
+    Unmute(Unmute),
+    /// Words by which all sessions of a directory are addressed: `parlor send --to @backend`.
+    #[command(subcommand)]
+    Tag(Tag),
     /// Rooms: which there are, which directory hears which, their names and keys, leaving.
     #[command(subcommand)]
     Room(Room),
@@ -425,6 +441,18 @@ mod tests {
             "unread --json",
             "status",
             "status dnd --session api",
+            "allow",
+            "allow wake bob",
+            "deny inject payments --usual",
+            "room level mentions --room payments --dir /x",
+            "room level",
+            "mute",
+            "mute payments --for 2h",
+            "unmute payments",
+            "tag add backend",
+            "tag list --dir /x",
+            "send --to claude/api hello",
+            "who --local",
             "status working --json",
             "room list",
             "room show payments",
@@ -483,6 +511,12 @@ mod tests {
             "log m7k2qdab -f",
             "send x --priority urgent",
             "status busy",
+            "allow wake",
+            "allow everything bob",
+            "room level some",
+            "mute --for soon",
+            "tag add",
+            "who --local --room payments",
             "invite --expires soon",
             "invite --expires 1ms",
             "invite --expires 366d",

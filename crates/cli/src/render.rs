@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::clock;
 
+pub mod quiet;
 pub mod ruling;
 pub mod sessions;
 pub mod talk;

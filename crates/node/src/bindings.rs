@@ -13,6 +13,8 @@ use parlor_core::persist::{Snapshot, Table};
 use parlor_wire::RoomId;
 use serde::{Deserialize, Serialize};
 
+use crate::levels::Disturbed;
+
 /// The directory by which bindings know `dir`: for a git work tree the one above git's common directory, else
 /// the directory itself, without links.
 pub(crate) fn key_of(dir: &Path) -> PathBuf {
@@ -54,6 +56,9 @@ struct Record {
     /// The node made the room for the sessions of this directory: it is heard beside all others, and after them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_itself: bool,
+    /// How much of the room is given by itself.
+    #[serde(flatten)]
+    disturbed: Disturbed,
 }
 
 /// One room of one directory.
@@ -111,14 +116,42 @@ impl Bindings {
         let before = here.iter().find(|binding| binding.room == room);
         let bound_at = before.map_or(bound_at, |binding| binding.record.bound_at);
         let order = here.iter().map(|binding| binding.record.order + 1).max().unwrap_or(0);
-        let record = Record { bound_at, time_ms, order, by_itself: false };
+        let disturbed = before.map(|binding| binding.record.disturbed).unwrap_or_default();
+        let record = Record { bound_at, time_ms, order, by_itself: false, disturbed };
         Change { dir: key.into(), room, record: Some(record) }
     }
 
     /// What binding a room changes that the node has made for a directory by itself.
     pub(crate) fn bind_by_itself(&self, key: &Path, room: RoomId, time_ms: u64) -> Change {
-        let record = Record { bound_at: 0, time_ms, order: 0, by_itself: true };
+        let disturbed = Disturbed::default();
+        let record = Record { bound_at: 0, time_ms, order: 0, by_itself: true, disturbed };
         Change { dir: key.into(), room, record: Some(record) }
+    }
+
+    /// The binding by which a room is heard in a directory.
+    fn binding(&self, key: &Path, room: &RoomId) -> Option<(&PathBuf, &Binding)> {
+        let of = |dir: &Path| {
+            let (dir, here) = self.by_dir.get_key_value(dir)?;
+            Some((dir, here.iter().find(|binding| binding.room == *room)?))
+        };
+        of(key).or_else(|| of(self.nearest(key)?.0))
+    }
+
+    /// The directory by whose binding a room is heard in another.
+    pub(crate) fn dir_of(&self, key: &Path, room: &RoomId) -> Option<PathBuf> {
+        self.binding(key, room).map(|(dir, _)| dir.clone())
+    }
+
+    /// How much of a room is given by itself in a directory.
+    pub(crate) fn disturbed(&self, key: &Path, room: &RoomId) -> Option<Disturbed> {
+        self.binding(key, room).map(|(_, binding)| binding.record.disturbed)
+    }
+
+    /// What it changes that so much of it is given.
+    pub(crate) fn disturb(&self, key: &Path, room: &RoomId, disturbed: Disturbed) -> Option<Change> {
+        let (dir, binding) = self.binding(key, room)?;
+        let record = Record { disturbed, ..binding.record };
+        Some(Change { dir: dir.clone(), room: *room, record: Some(record) })
     }
 
     /// What unbinding a room, or all, from a directory changes; nothing when nothing is bound there.

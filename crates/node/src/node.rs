@@ -13,13 +13,15 @@ use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
+use crate::consent::Consent;
 use crate::driver::Driver;
+use crate::levels::Tags;
 use crate::life::Life;
 use crate::local_rooms::{self, LocalRooms};
 use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
-use crate::sessions::{Session, Sessions, Sighting};
+use crate::sessions::{About, Session, Sessions, Sighting};
 
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
@@ -39,6 +41,8 @@ pub(crate) struct Node {
     pub local_rooms: LocalRooms,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
+    consent: Mutex<Consent>,
+    tags: Mutex<Tags>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -62,6 +66,8 @@ pub(crate) struct NodeParts {
     pub local_rooms: LocalRooms,
     pub sessions: Sessions,
     pub bindings: Bindings,
+    pub consent: Consent,
+    pub tags: Tags,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,6 +90,8 @@ impl Node {
             local_rooms: parts.local_rooms,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
+            consent: Mutex::new(parts.consent),
+            tags: Mutex::new(parts.tags),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -105,6 +113,14 @@ impl Node {
 
     pub(crate) fn bindings(&self) -> MutexGuard<'_, Bindings> {
         lock(&self.bindings)
+    }
+
+    pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
+        lock(&self.consent)
+    }
+
+    pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {
+        lock(&self.tags)
     }
 
     /// Counts a connection of an agent.
@@ -189,7 +205,10 @@ impl Node {
         let commands: Vec<Command> = {
             let mut sessions = self.sessions();
             let write = sessions.end(key);
-            write.into_iter().chain(sessions.announcements(key, &[], None, self.clock.now())).collect()
+            write
+                .into_iter()
+                .chain(sessions.announcements(key, &[], About::default(), self.clock.now()))
+                .collect()
         };
         self.cast_all(commands).await;
     }
@@ -197,8 +216,9 @@ impl Node {
     /// Tells the rooms a session hears that it is there and how it is, as far as they do not know.
     pub(crate) async fn announce(&self, session: &Session) {
         let rooms: Vec<RoomId> = self.heard_by(session).await.into_iter().map(|heard| heard.room).collect();
-        let branch = bindings::branch_of(&session.dir);
-        let commands = self.sessions().announcements(&session.key(), &rooms, branch, self.clock.now());
+        let tags = self.tags().of(&bindings::key_of(&session.dir));
+        let about = About { branch: bindings::branch_of(&session.dir), tags };
+        let commands = self.sessions().announcements(&session.key(), &rooms, about, self.clock.now());
         self.cast_all(commands).await;
     }
 

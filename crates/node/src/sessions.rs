@@ -95,6 +95,15 @@ pub(crate) struct Sighting<'a> {
     pub room: Option<&'a str>,
 }
 
+/// What is looked up of a session whenever it is told of.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// The branch of its directory.
+    pub branch: Option<String>,
+    /// The tags of its directory.
+    pub tags: Vec<String>,
+}
+
 /// All sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -271,14 +280,15 @@ impl Sessions {
         gone
     }
 
-    fn presence(&self, session: &Session, branch: Option<String>, now: Now) -> Presence {
+    fn presence(&self, session: &Session, about: About, now: Now) -> Presence {
         let key = session.key();
         Presence {
             label: session.label(),
             program: session.program.clone(),
             summary: session.summary.clone(),
             directory: session.dir.file_name().map(|name| name.to_string_lossy().into_owned()),
-            branch,
+            branch: about.branch,
+            tags: about.tags,
             status: self.status(&key, now).map(status_to_core),
             threshold: session.hooked.then_some(Priority::GIVEN_AT_PROMPT),
             left_ms: self.leases.get(&key).and_then(|lease| lease.left_ms(now)),
@@ -291,13 +301,13 @@ impl Sessions {
         &mut self,
         key: &str,
         rooms: &[RoomId],
-        branch: Option<String>,
+        about: About,
         now: Now,
     ) -> Vec<Command> {
         let Some(session) = self.by_key.get(key) else { return Vec::new() };
         let rooms: BTreeSet<RoomId> =
             if session.ended { BTreeSet::new() } else { rooms.iter().copied().collect() };
-        let presence = self.presence(session, branch, now);
+        let presence = self.presence(session, about, now);
         let (told, said) = self.announced.remove(key).unwrap_or_default();
         let announce =
             |room: RoomId, presence| Command::Announce { room, session: Salt(session.handle), presence };

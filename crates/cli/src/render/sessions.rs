@@ -25,6 +25,7 @@ pub fn one(session: &Session, is_near: bool) -> String {
     );
     known.extend(session.branch.as_ref().map(|branch| format!("on {branch}")));
     known.extend(session.status.map(|it| status(it).to_owned()));
+    known.extend(session.tags.iter().map(|tag| format!("@{tag}")));
     known.extend(session.threshold.and_then(interrupts).map(str::to_owned));
     let heard =
         session.heard_ago_s.filter(|_| !is_near).map(|seconds| format!("last heard {}", ago(seconds)));
@@ -94,6 +95,7 @@ mod tests {
             since: Some("2026-11-20T10:00:00Z".into()),
             last_heard: Some("2026-11-20T10:00:00Z".into()),
             heard_ago_s: Some(40),
+            tags: Vec::new(),
         }
     }
 
@@ -108,6 +110,8 @@ mod tests {
             one(&other, false),
             "api (claude, in web, on main, working, hears only now, last heard 40 s ago): tests"
         );
+        let tagged = Session { tags: vec!["backend".into()], ..session() };
+        assert!(one(&tagged, false).contains("working, @backend, last heard"), "{}", one(&tagged, false));
         let early = Session { label: "api".into(), program: "claude".into(), ..Session::default() };
         assert_eq!(one(&early, true), "api (claude)", "of an earlier Parlor");
     }

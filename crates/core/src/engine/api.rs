@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod hearing;
 mod presence;
 mod view;
 
@@ -14,6 +15,7 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
+pub use hearing::Level;
 pub use presence::{Presence, SessionView, Status};
 pub use view::{
     AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,

@@ -7,6 +7,7 @@ pub mod clean;
 pub mod fence;
 pub mod inject;
 mod line;
+pub mod mention;
 pub mod names;
 mod resolve;
 pub mod safety;

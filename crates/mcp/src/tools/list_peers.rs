@@ -108,6 +108,7 @@ fn one_session(person: &Person, session: &Session) -> String {
     );
     known.extend(session.branch.as_ref().map(|branch| format!("on {branch}")));
     known.extend(session.status.map(|status| self::status(status).to_owned()));
+    known.extend(session.tags.iter().map(|tag| format!("@{tag}")));
     known.extend((session.threshold == Some(Priority::Now)).then(|| "hears only now".to_owned()));
     let is_near = person.own || person.connected;
     let heard =

@@ -132,6 +132,7 @@ fn session(view: SessionView, now_ms: u64) -> api::Session {
         branch: presence.branch,
         status: presence.status.map(status),
         threshold: presence.threshold.map(priority),
+        tags: presence.tags,
         since: Some(rfc3339(since)),
         last_heard: heard.map(rfc3339),
         heard_ago_s: heard.map(|at| now_ms.saturating_sub(at) / 1000),

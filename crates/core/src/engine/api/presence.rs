@@ -21,6 +21,8 @@ pub struct Presence {
     pub status: Option<Status>,
     /// The least priority it is given at its next prompt; absent: nothing is given to it by itself.
     pub threshold: Option<Priority>,
+    /// The tags by which it is addressed.
+    pub tags: Vec<String>,
     /// Of an own session whose process is gone: how much is left of its lease, in milliseconds. Absent: it lives.
     pub left_ms: Option<u64>,
 }
