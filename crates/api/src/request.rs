@@ -376,6 +376,9 @@ pub enum Request {
         /// The hook's parent process.
         #[serde(default)]
         parent_pid: Option<u32>,
+        /// It waits beside an idle session, for as long as it takes, until there is something to wake it for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        idle: bool,
     },
     /// What was given under this token has been written out. → `Reply::Done`
     Commit {
@@ -464,7 +467,7 @@ impl Request {
 
     /// Whether it goes on until it is cancelled.
     pub fn is_endless(&self) -> bool {
-        matches!(self, Self::Log { follow: true, .. })
+        matches!(self, Self::Log { follow: true, .. } | Self::Hook { idle: true, .. })
     }
 }
 

@@ -139,6 +139,9 @@ pub enum Command {
         /// The agent program.
         #[arg(default_value = "claude")]
         program: String,
+        /// Wait beside an idle session, until there is something to wake it for.
+        #[arg(long)]
+        idle: bool,
     },
     /// What an agent program runs as its MCP server, over stdin and stdout.
     Mcp,

@@ -115,8 +115,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         }
         Request::StoreCompact => store::compact(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
-        Request::Hook { program, stdin, env, parent_pid: _ } => {
-            hook::hook(asked, hook::Call { program, stdin, env }).await
+        Request::Hook { program, stdin, env, parent_pid: _, idle } => {
+            hook::hook(asked, hook::Call { program, stdin, env, idle }).await
         }
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,

@@ -231,15 +231,16 @@ impl Sessions {
         self.row(key)
     }
 
-    /// The session one of these processes runs: a session that goes on before one that ended, the newest first.
+    /// The session the first of these processes runs that runs one: a session that goes on before one that ended, the newest
+    /// first.
     pub(crate) fn of_processes(&self, pids: &[u32]) -> Option<&Session> {
-        let runs = |session: &&Session| {
-            session.process.is_some_and(|process| pids.contains(&process.pid) && process.lives())
+        let runs = |session: &&Session, pid: u32| {
+            session.process.is_some_and(|process| process.pid == pid && process.lives())
         };
-        self.by_key
-            .values()
-            .filter(runs)
-            .max_by_key(|session| (!session.ended, session.seen_ms, session.started_ms))
+        pids.iter().find_map(|pid| {
+            let there = self.by_key.values().filter(|session| runs(session, *pid));
+            there.max_by_key(|session| (!session.ended, session.seen_ms, session.started_ms))
+        })
     }
 
     /// The session an agent program calls so.

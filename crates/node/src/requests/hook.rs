@@ -25,6 +25,7 @@ pub(super) struct Call {
     pub program: String,
     pub stdin: String,
     pub env: BTreeMap<String, String>,
+    pub idle: bool,
 }
 
 const NOTHING: Reply = Reply::Hook(Hook { stdout: String::new(), token: None, wake: false });
@@ -34,7 +35,13 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
     let program = parlor_agents::program(&call.program)
         .ok_or_else(|| ApiError::new(ErrorKind::Usage, "this node knows no agent program of that name"))?;
     let read = program.parse_hook(call.stdin.as_bytes(), &call.env);
-    let read = read.map_err(|error| ApiError::new(ErrorKind::BadInput, error.to_string()))?;
+    let mut read = read.map_err(|error| ApiError::new(ErrorKind::BadInput, error.to_string()))?;
+    if call.idle {
+        read.event = HookEvent::Idle;
+    }
+    if !program.names_its_process() {
+        read.pid = asked.caller.begun_by();
+    }
     let room = call.env.get(ROOM_VARIABLE).map(String::as_str).filter(|room| !room.is_empty());
     let seen = Sighting {
         program: read.program,
@@ -44,7 +51,8 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         pid: read.pid.filter(|pid| asked.caller.is_begun_by(*pid)),
         room,
     };
-    if seen.pid.is_none() && is_anothers(asked, &read) {
+    let is_proven = seen.pid.is_some() && program.names_its_process();
+    if !is_proven && is_anothers(asked, &read) {
         tracing::warn!("a hook named a session that another process runs, and is given nothing of it");
         return Ok(NOTHING);
     }
