@@ -480,6 +480,9 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -489,6 +492,17 @@ pub struct Session {
     /// How long ago that was, in seconds, by this node's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_ago_s: Option<u64>,
+}
+
+/// When a session hears what does not wait for its prompt: what is urgent, and questions to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hears {
+    /// Between its tools.
+    pub tools: bool,
+    /// At the end of a turn.
+    pub stop: bool,
+    /// While it is idle, where its human allows it.
+    pub wake: bool,
 }
 
 /// A session of this node.

@@ -34,6 +34,8 @@ mod start;
 mod store_care;
 mod transcript;
 mod verify_export;
+mod waiters;
+mod waker;
 
 use std::ffi::OsString;
 use std::io::Write;

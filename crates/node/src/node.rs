@@ -13,12 +13,14 @@ use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
+use crate::consent::Consent;
 use crate::driver::Driver;
 use crate::life::Life;
 use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
 use crate::sessions::{Session, Sessions, Sighting};
+use crate::waiters::Waiters;
 
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
@@ -35,8 +37,11 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    /// Who waits for something to happen.
+    pub waiters: Waiters,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
+    consent: Mutex<Consent>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -78,7 +83,9 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
+            waiters: Waiters::default(),
             sessions: Mutex::new(parts.sessions),
+            consent: Mutex::default(),
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),
             given: Mutex::default(),
@@ -103,6 +110,10 @@ impl Node {
         lock(&self.bindings)
     }
 
+    pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
+        lock(&self.consent)
+    }
+
     /// Counts a connection of an agent.
     pub(crate) fn attach(&self, caller: &Arc<Caller>) {
         lock(&self.attached).insert(caller.holder, caller.clone());
@@ -117,6 +128,7 @@ impl Node {
             }
         }
         lock(&self.given).retain(|_, to| *to != holder);
+        self.driver.stir();
     }
 
     /// Notes to whom something was given.
@@ -185,6 +197,7 @@ impl Node {
             write.into_iter().chain(sessions.announcements(key, &[], None, self.clock.now())).collect()
         };
         self.cast_all(commands).await;
+        self.driver.stir();
     }
 
     /// Tells the rooms a session hears that it is there and how it is, as far as they do not know.

@@ -34,7 +34,7 @@ use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
 use crate::start::StartError;
 use crate::transcript::TranscriptWriter;
-use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file};
+use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file, waker};
 
 /// Frames that may wait for the driver: each at most a mebibyte.
 const CARRIED_LEN: usize = 32;
@@ -164,6 +164,7 @@ impl Running {
         let indexing = spawn_index(IndexWriter(indexing), &node, runtime)?;
         runtime.spawn(serve::serve(node.clone(), listener));
         runtime.spawn(presence::watch(node.clone()));
+        runtime.spawn(waker::watch(node.clone()));
         runtime.spawn(socket_file::watch(node.clone(), socket.clone()));
         tracing::info!("node {version} serves {}", node.home.dir().display());
         Ok(Self { node, carrier, driving, transcribing, indexing, signals, socket })

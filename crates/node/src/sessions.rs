@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use parlor_api::SessionStatus;
-use parlor_core::engine::api::{Command, Now, Presence, Priority, Status};
+use parlor_core::engine::api::{Command, Now, Presence, Priority, Reached, Status};
 use parlor_core::persist::{Snapshot, Table};
 use parlor_core::text::names;
 use parlor_wire::{RoomId, Salt};
@@ -44,6 +44,9 @@ pub(crate) struct Session {
     /// Whether its agent program has run a hook: without one nothing is given to it by itself.
     #[serde(default)]
     hooked: bool,
+    /// At which moments beside its prompts its hooks were run: bits of `Reached`.
+    #[serde(default)]
+    reach: u8,
 }
 
 impl Session {
@@ -151,6 +154,7 @@ impl Sessions {
             room: None,
             status: None,
             hooked: false,
+            reach: 0,
         });
         let before = session.clone();
         if session.process.is_none_or(|process| Some(process.pid) != seen.pid || !process.lives()) {
@@ -206,6 +210,13 @@ impl Sessions {
         let is_changed = before != (session.hooked, session.status);
         self.leases.entry(key.into()).or_default().tell(status, now);
         if is_changed { self.row(key) } else { None }
+    }
+
+    /// Its hooks were run at these moments.
+    pub(crate) fn reached(&mut self, key: &str, at: u8) -> Option<Command> {
+        let session = self.by_key.get_mut(key).filter(|session| session.reach & at != at)?;
+        session.reach |= at;
+        self.row(key)
     }
 
     pub(crate) fn set_status(&mut self, key: &str, status: SessionStatus) -> Option<Command> {
@@ -272,6 +283,7 @@ impl Sessions {
             branch,
             status: self.status(&key, now).map(status_to_core),
             threshold: session.hooked.then_some(Priority::GIVEN_AT_PROMPT),
+            reach: session.hooked.then_some(Reached(session.reach)),
             left_ms: self.leases.get(&key).and_then(|lease| lease.left_ms(now)),
         }
     }

@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod moment;
 mod presence;
 mod view;
 
@@ -14,7 +15,8 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
-pub use presence::{Presence, SessionView, Status};
+pub use moment::{AskView, Listener, Moment, UrgentView};
+pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
     AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,
 };
@@ -405,8 +407,14 @@ pub struct Send {
     pub origin: Option<String>,
     /// What others see of the session it was written in.
     pub label: Option<String>,
-    /// The label of the one session it is for, in a direct room.
+    /// The label of the one session it is for, in a direct room or in one that stays here.
     pub to: Option<String>,
+    /// It is for these members, though all may read it.
+    pub peers: Vec<PeerId>,
+    /// It is a question, and answers are waited for until then, by this node's wall clock.
+    pub ask: Option<TimeMs>,
+    /// The question it answers.
+    pub about: Option<EntryId>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
 }
@@ -421,7 +429,7 @@ pub struct TakeRoom {
 }
 
 /// Unread messages wanted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Take {
     /// Who holds them until they are committed.
     pub holder: HolderId,
@@ -433,6 +441,14 @@ pub struct Take {
     pub rooms: Vec<TakeRoom>,
     /// How much.
     pub budget: Budget,
+    /// What the session is doing.
+    pub moment: Moment,
+    /// The session's tags.
+    pub tags: Vec<String>,
+    /// Whose words are not given to it, in which room: they are counted.
+    pub deny: Vec<(RoomId, PeerId)>,
+    /// Only these, ahead of everything else that is unread.
+    pub only: Option<Vec<EntryId>>,
 }
 
 /// How a command ended well.
@@ -519,6 +535,8 @@ pub struct Sent {
 pub struct Taken {
     /// The text; empty when there is nothing to give.
     pub text: String,
+    /// The mark of the fence in it.
+    pub mark: String,
     /// To commit; absent when there is nothing to commit.
     pub token: Option<u64>,
     /// How many messages are in the text.
@@ -558,6 +576,12 @@ pub struct MessageView {
     pub newer: bool,
     /// The one session of its reader it is for; absent: all of them.
     pub to: Option<CleanText>,
+    /// The members it is for; none: all of them.
+    pub peers: Vec<PeerId>,
+    /// It is a question, and answers are waited for until then, by its author's clock.
+    pub ask: Option<TimeMs>,
+    /// The question it answers.
+    pub about: Option<EntryId>,
     /// Whether its author's identity is revoked by now.
     pub revoked: bool,
     /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
@@ -624,6 +648,9 @@ pub enum Failure {
     /// The request id was used for something else.
     #[error("this request id stood for another message already")]
     RequestReused,
+    /// Nobody answers its own question.
+    #[error("that question is your own")]
+    OwnQuestion,
     /// No key to seal under that this node can open.
     #[error("no key of the room has reached this node yet")]
     NoKey,

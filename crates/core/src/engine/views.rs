@@ -249,6 +249,9 @@ impl Engine {
             own: peer == self.me,
             newer,
             to: body.to.as_deref().map(names::session_label),
+            peers: body.peers.clone().unwrap_or_default(),
+            ask: body.ask.as_ref().map(|ask| ask.deadline),
+            about: body.about,
             revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
             sealed_unfit: row.sealed_unfit,
         }

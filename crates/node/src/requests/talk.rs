@@ -58,6 +58,9 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         origin: session.as_ref().map(Session::key).or_else(seat),
         label: session.map(|session| session.label()),
         to: to.clone(),
+        peers: Vec::new(),
+        ask: None,
+        about: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {

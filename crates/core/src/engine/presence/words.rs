@@ -3,10 +3,13 @@
 
 use parlor_wire::limits;
 
-use crate::engine::api::{Presence, Priority, Status};
+use crate::engine::api::{Presence, Priority, Reached, Status};
 use crate::room::said::Said;
 use crate::text::clean::is_visible;
 use crate::text::{Mode, clean, names};
+
+/// The bits of `reach` that mean something here.
+const KNOWN_REACH: u8 = Reached::TOOLS | Reached::STOP | Reached::WAKE;
 
 /// What is put into a signal.
 pub(super) fn said(presence: &Presence) -> Said {
@@ -20,6 +23,7 @@ pub(super) fn said(presence: &Presence) -> Said {
         branch: presence.branch,
         status: presence.status.map(Status::number),
         threshold: presence.threshold.map(|priority| priority as u8),
+        reach: presence.reach.map(|reach| reach.0),
     }
 }
 
@@ -33,6 +37,7 @@ pub(super) fn heard(said: Said) -> Presence {
         branch: said.branch,
         status: said.status.and_then(Status::of),
         threshold: said.threshold.and_then(Priority::of),
+        reach: said.reach.map(|bits| Reached(bits & KNOWN_REACH)),
         left_ms: None,
     })
 }
@@ -80,6 +85,7 @@ mod tests {
             branch: Some(text.into()),
             status: Some(Status::Dnd),
             threshold: Some(Priority::Now),
+            reach: Some(Reached(KNOWN_REACH)),
             left_ms: None,
         }
     }
@@ -103,12 +109,14 @@ mod tests {
             branch: forged.branch.clone(),
             status: Some(9),
             threshold: Some(9),
+            reach: Some(0xff),
         });
         for text in [Some(shown.label), Some(shown.program), shown.summary, shown.directory, shown.branch] {
             let text = text.unwrap();
             assert!(text == "x y" || text == "x-y", "{text:?}");
         }
         assert_eq!((shown.status, shown.threshold), (None, None), "of a later Parlor");
+        assert_eq!(shown.reach, Some(Reached(7)), "so much of it is known");
     }
 
     #[test]
