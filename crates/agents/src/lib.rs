@@ -6,10 +6,14 @@
 
 mod check;
 pub mod claude;
+pub mod codex;
 mod command;
 mod file;
+pub mod gemini;
 mod hook;
+mod json_hook;
 mod jsonc;
+pub mod opencode;
 mod place;
 mod plan;
 mod run;
@@ -30,7 +34,22 @@ pub use run::{Invocation, Output, RunError, Runner, SystemRunner};
 
 /// The environment variables a hook call forwards: all that any agent program's [`AgentProgram::parse_hook`] looks at.
 /// The list is fixed and short because an agent program's environment also holds its credentials.
-pub const HOOK_ENV: &[&str] = claude::HOOK_ENV;
+pub const HOOK_ENV: &[&str] = &[
+    "CLAUDE_PID",
+    "CLAUDE_PROJECT_DIR",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDECODE",
+    "CODEX_SESSION_ID",
+    "CODEX_THREAD_ID",
+    "GEMINI_CLI",
+    "GEMINI_PROJECT_DIR",
+    "GEMINI_SESSION_ID",
+    "OPENCODE",
+    "OPENCODE_PID",
+    "PARLOR_ROOM",
+    "PARLOR_HOME",
+    "PWD",
+];
 
 /// One agent program: everything Parlor has to know about it.
 pub trait AgentProgram: Sync {
@@ -62,12 +81,18 @@ pub trait AgentProgram: Sync {
         None
     }
 
+    /// Whether its hooks say which process it is. Where they do not, it is the one that began the hook.
+    fn names_its_process(&self) -> bool {
+        true
+    }
+
     /// How an idle session of it is woken.
     fn wake(&self) -> Wake {
         Wake::Never
     }
 
-    /// The command that wakes the session with `text`, where [`Self::wake`] is [`Wake::Command`].
+    /// The command that wakes the session with `text`, where [`Self::wake`] is [`Wake::Command`]. Whoever is on this machine
+    /// can read a command line: `text` says that there is something, never what.
     fn wake_command(&self, _place: &Place, _session_id: &str, _text: &str) -> Option<Invocation> {
         None
     }
@@ -98,7 +123,7 @@ pub enum Wake {
 
 /// Every agent program Parlor knows.
 pub fn programs() -> &'static [&'static dyn AgentProgram] {
-    &[&claude::Claude]
+    &[&claude::Claude, &codex::Codex, &gemini::Gemini, &opencode::OpenCode]
 }
 
 /// The agent program called `name`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quiet::{Allowed, Leveled, Tagged};
+use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
@@ -78,6 +78,8 @@ pub enum Reply {
     Allowed(Vec<Allowed>),
     /// What of rooms is given by itself.
     Levels(Vec<Leveled>),
+    /// What rooms cost.
+    Budgets(Vec<Budgeted>),
     /// The tags of a directory.
     Tags(Tagged),
     /// What was tried.
@@ -302,6 +304,9 @@ pub struct Sent {
     pub reached: u64,
     /// Members other than this identity.
     pub of: u64,
+    /// For a tag: how many other sessions that are present have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<u64>,
     /// Things its author should know: a clock that is off, an older roster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -343,6 +348,12 @@ pub struct Message {
     /// In a direct room: the one session it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// The tags it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What it is, where nobody needs to be disturbed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
@@ -490,6 +501,9 @@ pub struct Session {
     /// The tags by which it is addressed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -499,6 +513,17 @@ pub struct Session {
     /// How long ago that was, in seconds, by this node's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_ago_s: Option<u64>,
+}
+
+/// When a session hears what does not wait for its prompt: what is urgent, and questions to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hears {
+    /// Between its tools.
+    pub tools: bool,
+    /// At the end of a turn.
+    pub stop: bool,
+    /// While it is idle, where its human allows it.
+    pub wake: bool,
 }
 
 /// A session of this node.

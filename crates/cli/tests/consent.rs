@@ -56,7 +56,8 @@ fn what_is_said_of_a_peer_goes_before_what_is_said_of_a_room_also_after_a_restar
 fn by_default_members_are_heard_and_nobody_wakes_or_brings_files() {
     let (alice, _bob) = pair();
     let all = alice.parlor.json_lines(["allow"]).unwrap();
-    let usual: Vec<_> = all.iter().map(|one| (one["what"].as_str().unwrap(), one["allowed"] == true)).collect();
+    let usual: Vec<_> =
+        all.iter().map(|one| (one["what"].as_str().unwrap(), one["allowed"] == true)).collect();
     assert_eq!(usual, [("inject", true), ("tools", true), ("wake", false), ("files", false)]);
     alice.parlor.run(["allow", "wake", "bob"]).ok().unwrap();
     let wake = said(&alice, "wake");

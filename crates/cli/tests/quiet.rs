@@ -38,7 +38,10 @@ fn at_mentions_a_session_is_given_what_names_it_and_the_rest_is_in_the_log() {
     alice.parlor.run(["room", "level", "all"]).ok().unwrap();
     says(&bob, &alice, &["send", "heard again"]);
     let given = agent.prompt();
-    assert!(given.contains("heard again") && !given.contains("in particular"), "passed over is passed over: {given}");
+    assert!(
+        given.contains("heard again") && !given.contains("in particular"),
+        "passed over is passed over: {given}"
+    );
 }
 
 #[test]
@@ -96,7 +99,8 @@ fn a_message_to_a_tag_is_given_to_sessions_that_have_it_and_counted_by_the_other
     let deadline = std::time::Instant::now() + common::SOON;
     let seen = |bob: &Side| {
         let people = bob.parlor.json_lines(["who"]).unwrap();
-        let sessions: Vec<Value> = people.iter().flat_map(|one| one["sessions"].as_array().unwrap().clone()).collect();
+        let sessions: Vec<Value> =
+            people.iter().flat_map(|one| one["sessions"].as_array().unwrap().clone()).collect();
         sessions.iter().any(|session| session["tags"] == serde_json::json!(["backend"]))
     };
     while !seen(&bob) {

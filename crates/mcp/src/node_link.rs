@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use parlor_api::paths::{Home, HomeError};
-use parlor_api::{ApiError, ClientError, ErrorKind, Hello, NODE_WAIT_MS, Reply, Request, Unheard};
+use parlor_api::{ApiError, ClientError, ErrorKind, Event, Hello, NODE_WAIT_MS, Reply, Request, Unheard};
 use tokio::sync::Mutex;
 
 use crate::EnsureNode;
@@ -76,10 +76,25 @@ impl NodeLink {
     /// Asks the node. What a lost connection swallowed is asked once more, word for word, so that a message
     /// keeps its request id.
     pub(crate) async fn ask(&self, session: &SessionName, request: Request) -> Result<Reply, ApiError> {
+        self.ask_with(session, request, |_| ()).await
+    }
+
+    /// Asks the node and tells what happens until the last word. Dropped before, it cancels the request. After the
+    /// first event it is not asked again, because what was told would be told twice.
+    pub(crate) async fn ask_with(
+        &self,
+        session: &SessionName,
+        request: Request,
+        mut on_event: impl FnMut(Event),
+    ) -> Result<Reply, ApiError> {
         let mut retried = false;
         loop {
             let connection = self.shared.current(session).await?;
-            match within(answer_wait(&request), connection.ask(request.clone())).await {
+            let answer = connection.ask_with(request.clone(), |event| {
+                retried = true;
+                on_event(event);
+            });
+            match within(answer_wait(&request), answer).await {
                 Ok(reply) => return Ok(reply),
                 Err(ClientError::Refused(error)) => return Err(error),
                 Err(error) => {
@@ -99,11 +114,20 @@ impl NodeLink {
         session: &SessionName,
         room: Option<String>,
     ) -> Result<(Unheard, Option<Lease>), ApiError> {
-        let request = Request::Check { room, limit_chars: None };
+        self.take(session, Request::Check { room, limit_chars: None }).await
+    }
+
+    /// Asks for unread text on a connection of its own, at once or when there is some. Dropped before, it takes
+    /// nothing.
+    pub(crate) async fn take(
+        &self,
+        session: &SessionName,
+        request: Request,
+    ) -> Result<(Unheard, Option<Lease>), ApiError> {
         let mut retried = false;
         loop {
             let connection = self.shared.open_or_start(session).await?;
-            match within(ANSWER_WAIT, connection.ask(request.clone())).await {
+            match within(answer_wait(&request), connection.ask(request.clone())).await {
                 Ok(Reply::Unheard(unheard)) => {
                     let lease = unheard.token.map(|token| Lease { connection, token });
                     return Ok((unheard, lease));
@@ -209,9 +233,11 @@ async fn within(
     tokio::time::timeout(wait, answer).await.unwrap_or(Err(ClientError::TimedOut { timeout_ms }))
 }
 
+/// How long the last word of a request may take: what the node was asked to wait, and the time of an answer.
 fn answer_wait(request: &Request) -> Duration {
     match request {
         Request::Send { wait_ms, .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
+        endless if endless.is_endless() => Duration::MAX,
         _ => ANSWER_WAIT,
     }
 }

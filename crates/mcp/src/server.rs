@@ -24,6 +24,13 @@ impl Server {
         Self { node, in_flight, tools: Self::tools() }
     }
 
+    /// This server with more tools, for tests of what no tool does yet.
+    #[cfg(test)]
+    pub(crate) fn with(mut self, more: ToolRouter<Self>) -> Self {
+        self.tools += more;
+        self
+    }
+
     /// All tools.
     pub(crate) fn tools() -> ToolRouter<Self> {
         Self::send_message_tool()

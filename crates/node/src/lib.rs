@@ -2,6 +2,7 @@
 //! peers, and returns when everything is durable and closed.
 
 mod bindings;
+mod budget;
 mod caller;
 pub mod carriers;
 mod clock;
@@ -35,6 +36,8 @@ mod start;
 mod store_care;
 mod transcript;
 mod verify_export;
+mod waiters;
+mod waker;
 
 use std::ffi::OsString;
 use std::io::Write;

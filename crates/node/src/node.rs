@@ -10,6 +10,7 @@ use parlor_core::engine::api::{Command, HolderId, TakeRoom};
 use parlor_wire::{PeerId, RoomId};
 
 use crate::bindings::{self, Bindings};
+use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
@@ -22,6 +23,7 @@ use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
 use crate::sessions::{About, Session, Sessions, Sighting};
+use crate::waiters::Waiters;
 
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
@@ -39,10 +41,13 @@ pub(crate) struct Node {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub local_rooms: LocalRooms,
+    /// Who waits for something to happen.
+    pub waiters: Waiters,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
     tags: Mutex<Tags>,
+    budgets: Mutex<Budgets>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -68,6 +73,7 @@ pub(crate) struct NodeParts {
     pub bindings: Bindings,
     pub consent: Consent,
     pub tags: Tags,
+    pub budgets: Budgets,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -88,10 +94,12 @@ impl Node {
             index: parts.index,
             retention: parts.retention,
             local_rooms: parts.local_rooms,
+            waiters: Waiters::default(),
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
             tags: Mutex::new(parts.tags),
+            budgets: Mutex::new(parts.budgets),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -119,6 +127,10 @@ impl Node {
         lock(&self.consent)
     }
 
+    pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        lock(&self.budgets)
+    }
+
     pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {
         lock(&self.tags)
     }
@@ -137,6 +149,7 @@ impl Node {
             }
         }
         lock(&self.given).retain(|_, to| *to != holder);
+        self.driver.stir();
     }
 
     /// Notes to whom something was given.
@@ -211,6 +224,7 @@ impl Node {
                 .collect()
         };
         self.cast_all(commands).await;
+        self.driver.stir();
     }
 
     /// Tells the rooms a session hears that it is there and how it is, as far as they do not know.

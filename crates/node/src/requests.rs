@@ -5,10 +5,12 @@ mod convert;
 mod direct;
 mod doctor;
 mod export;
+mod hearing;
 mod here;
-mod hook;
+pub(crate) mod hook;
 mod log;
 mod members;
+pub(crate) mod moments;
 mod peers;
 pub(crate) mod place;
 mod quiet;
@@ -101,8 +103,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
         Request::RoomRetention { room, days } => retention::retention(asked, room, days).await,
         Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
-        Request::Send { room, to, text, request_id, priority, wait_ms } => {
-            talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
+        Request::Send { room, to, text, request_id, priority, form, wait_ms } => {
+            talk::send(asked, talk::Said { room, to, text, request_id, priority, form, wait_ms }).await
         }
         Request::Message { room, entry } => talk::message(asked, room, &entry).await,
         Request::Who { room } => talk::who(asked, room).await,
@@ -117,8 +119,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         }
         Request::StoreCompact => store::compact(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
-        Request::Hook { program, stdin, env, parent_pid: _ } => {
-            hook::hook(asked, hook::Call { program, stdin, env }).await
+        Request::Hook { program, stdin, env, parent_pid: _, idle } => {
+            hook::hook(asked, hook::Call { program, stdin, env, idle }).await
         }
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
@@ -130,6 +132,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLevel { room, dir, level, mute } => {
             quiet::levels(asked, quiet::Wanted { room, dir, level, mute }).await
         }
+        Request::Budget { room, set } => hearing::budget(asked, room, set).await,
         Request::Tags { dir, add, remove } => quiet::tags(asked, dir, add, remove).await,
         Request::SessionList => whom::list(asked).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,

@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::bindings::Bindings;
+use crate::budget::Budgets;
 use crate::carriers::p2p::TrustedRoots;
 use crate::carriers::{Both, BothOptions, CarrierEvent};
 use crate::clock::Clock;
@@ -37,7 +38,7 @@ use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
 use crate::start::StartError;
 use crate::transcript::TranscriptWriter;
-use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file};
+use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file, waker};
 
 /// Frames that may wait for the driver: each at most a mebibyte.
 const CARRIED_LEN: usize = 32;
@@ -116,6 +117,7 @@ impl Running {
         let snapshot = store.load()?;
         let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
         let (consent, tags) = (Consent::restore(&snapshot), Tags::restore(&snapshot));
+        let budgets = Budgets::restore(&snapshot);
         let known_port = kept_port(&snapshot);
         let retention = Arc::new(Retention::restore(&snapshot));
         let default_nick = default_nick::of(config.nick.as_deref(), &snapshot, store.as_mut())?;
@@ -164,6 +166,7 @@ impl Running {
             bindings,
             consent,
             tags,
+            budgets,
         }));
         let (listener, socket, signals) = runtime.block_on(async { listen(&node) })?;
         let driving = spawn_driver(worker, &node, runtime)?;
@@ -171,6 +174,7 @@ impl Running {
         let indexing = spawn_index(IndexWriter(indexing), &node, runtime)?;
         runtime.spawn(serve::serve(node.clone(), listener));
         runtime.spawn(presence::watch(node.clone()));
+        runtime.spawn(waker::watch(node.clone()));
         runtime.spawn(socket_file::watch(node.clone(), socket.clone()));
         tracing::info!("node {version} serves {}", node.home.dir().display());
         Ok(Self { node, carrier, driving, transcribing, indexing, signals, socket })

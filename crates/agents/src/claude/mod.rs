@@ -11,12 +11,12 @@ use std::path::PathBuf;
 
 pub use hook::{HOOK_ENV, INJECTION_LIMIT, format_continue, format_injection, parse_hook};
 
-use crate::AgentProgram;
 use crate::check::Check;
 use crate::hook::{HookCall, HookError, InjectionLimit};
 use crate::place::{Place, Scope};
 use crate::plan::{InstallRequest, Plan, PlanError};
 use crate::run::Runner;
+use crate::{AgentProgram, Wake};
 
 /// The program's name: on PATH, on Parlor's command line, in reports.
 pub const NAME: &str = "claude";
@@ -61,6 +61,14 @@ impl AgentProgram for Claude {
 
     fn format_continue(&self, _event_name: &str, text: &str) -> Option<String> {
         Some(format_continue(text))
+    }
+
+    fn wake(&self) -> Wake {
+        Wake::Hook
+    }
+
+    fn shows(&self, transcript_tail: &str, mark: &str) -> bool {
+        hook::shows(transcript_tail, mark)
     }
 
     fn injection_limit(&self) -> InjectionLimit {

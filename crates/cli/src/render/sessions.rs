@@ -27,6 +27,7 @@ pub fn one(session: &Session, is_near: bool) -> String {
     known.extend(session.status.map(|it| status(it).to_owned()));
     known.extend(session.tags.iter().map(|tag| format!("@{tag}")));
     known.extend(session.threshold.and_then(interrupts).map(str::to_owned));
+    known.extend(session.hears.filter(|hears| !hears.wake).map(|_| "cannot be woken".to_owned()));
     let heard =
         session.heard_ago_s.filter(|_| !is_near).map(|seconds| format!("last heard {}", ago(seconds)));
     let since = || session.since.as_ref().map(|at| format!("since {}", clock::stamp_of(at)));

@@ -110,6 +110,7 @@ fn one_session(person: &Person, session: &Session) -> String {
     known.extend(session.status.map(|status| self::status(status).to_owned()));
     known.extend(session.tags.iter().map(|tag| format!("@{tag}")));
     known.extend((session.threshold == Some(Priority::Now)).then(|| "hears only now".to_owned()));
+    known.extend(session.hears.filter(|hears| !hears.wake).map(|_| "cannot be woken".to_owned()));
     let is_near = person.own || person.connected;
     let heard =
         session.heard_ago_s.filter(|_| !is_near).map(|seconds| format!("last heard {}", ago(seconds)));

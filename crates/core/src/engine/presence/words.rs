@@ -3,10 +3,13 @@
 
 use parlor_wire::limits;
 
-use crate::engine::api::{Presence, Priority, Status};
+use crate::engine::api::{Presence, Priority, Reached, Status};
 use crate::room::said::Said;
 use crate::text::clean::is_visible;
 use crate::text::{Mode, clean, mention, names};
+
+/// The bits of `reach` that mean something here.
+const KNOWN_REACH: u8 = Reached::TOOLS | Reached::STOP | Reached::WAKE;
 
 /// What is put into a signal.
 pub(super) fn said(presence: &Presence) -> Said {
@@ -21,6 +24,7 @@ pub(super) fn said(presence: &Presence) -> Said {
         status: presence.status.map(Status::number),
         threshold: presence.threshold.map(|priority| priority as u8),
         tags: (!presence.tags.is_empty()).then_some(presence.tags),
+        reach: presence.reach.map(|reach| reach.0),
     }
 }
 
@@ -35,6 +39,7 @@ pub(super) fn heard(said: Said) -> Presence {
         status: said.status.and_then(Status::of),
         threshold: said.threshold.and_then(Priority::of),
         tags: said.tags.unwrap_or_default(),
+        reach: said.reach.map(|bits| Reached(bits & KNOWN_REACH)),
         left_ms: None,
     })
 }
@@ -84,6 +89,7 @@ mod tests {
             status: Some(Status::Dnd),
             threshold: Some(Priority::Now),
             tags: vec!["x".repeat(24); 9],
+            reach: Some(Reached(KNOWN_REACH)),
             left_ms: None,
         }
     }
@@ -109,6 +115,7 @@ mod tests {
             status: Some(9),
             threshold: Some(9),
             tags: Some(vec!["@Backend".into(), "not one".into(), "x\u{202e}".into()]),
+            reach: Some(0xff),
         });
         for text in [Some(shown.label), Some(shown.program), shown.summary, shown.directory, shown.branch] {
             let text = text.unwrap();
@@ -116,6 +123,7 @@ mod tests {
         }
         assert_eq!((shown.status, shown.threshold), (None, None), "of a later Parlor");
         assert_eq!(shown.tags, ["backend"]);
+        assert_eq!(shown.reach, Some(Reached(7)), "so much of it is known");
     }
 
     #[test]
