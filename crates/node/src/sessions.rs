@@ -60,6 +60,11 @@ impl Session {
         label_of(&self.dir)
     }
 
+    /// What it is called among the sessions of this machine, as `SessionName` reads it.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}~{}", self.program, self.label(), self.id)
+    }
+
     fn has_process(&self) -> bool {
         self.process.is_some_and(|process| process.lives())
     }
@@ -93,6 +98,15 @@ pub(crate) struct Sighting<'a> {
     pub room: Option<&'a str>,
 }
 
+/// What is looked up of a session whenever it is told of.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// The branch of its directory.
+    pub branch: Option<String>,
+    /// The tags of its directory.
+    pub tags: Vec<String>,
+}
+
 /// All sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -123,6 +137,11 @@ impl Sessions {
 
     pub(crate) fn keys(&self) -> Vec<String> {
         self.by_key.keys().cloned().collect()
+    }
+
+    /// All that are remembered.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Session> {
+        self.by_key.values()
     }
 
     /// Those that are present.
@@ -273,14 +292,15 @@ impl Sessions {
         gone
     }
 
-    fn presence(&self, session: &Session, branch: Option<String>, now: Now) -> Presence {
+    fn presence(&self, session: &Session, about: About, now: Now) -> Presence {
         let key = session.key();
         Presence {
             label: session.label(),
             program: session.program.clone(),
             summary: session.summary.clone(),
             directory: session.dir.file_name().map(|name| name.to_string_lossy().into_owned()),
-            branch,
+            branch: about.branch,
+            tags: about.tags,
             status: self.status(&key, now).map(status_to_core),
             threshold: session.hooked.then_some(Priority::GIVEN_AT_PROMPT),
             reach: session.hooked.then_some(Reached(session.reach)),
@@ -294,13 +314,13 @@ impl Sessions {
         &mut self,
         key: &str,
         rooms: &[RoomId],
-        branch: Option<String>,
+        about: About,
         now: Now,
     ) -> Vec<Command> {
         let Some(session) = self.by_key.get(key) else { return Vec::new() };
         let rooms: BTreeSet<RoomId> =
             if session.ended { BTreeSet::new() } else { rooms.iter().copied().collect() };
-        let presence = self.presence(session, branch, now);
+        let presence = self.presence(session, about, now);
         let (told, said) = self.announced.remove(key).unwrap_or_default();
         let announce =
             |room: RoomId, presence| Command::Announce { room, session: Salt(session.handle), presence };

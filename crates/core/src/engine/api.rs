@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod hearing;
 mod moment;
 mod presence;
 mod view;
@@ -15,6 +16,7 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
+pub use hearing::Level;
 pub use moment::{AskView, Listener, Moment, UrgentView};
 pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
@@ -405,9 +407,9 @@ pub struct Send {
     pub author: Author,
     /// The reader that wrote it, as `Take::session` names it: its own words are never unread to it.
     pub origin: Option<String>,
-    /// What others see of the session it was written in.
+    /// What others see of the session it was written in: its label, or in a room that stays here its name.
     pub label: Option<String>,
-    /// The label of the one session it is for, in a direct room or in one that stays here.
+    /// The one session it is for: by its label in a direct room, by its name or a part of it in one that stays here.
     pub to: Option<String>,
     /// It is for these members, though all may read it.
     pub peers: Vec<PeerId>,
@@ -435,7 +437,8 @@ pub struct Take {
     pub holder: HolderId,
     /// For which session.
     pub session: String,
-    /// What others see of that session; absent: it is given what is for any session.
+    /// What that session is called: its label, or its whole name (`SessionName`), by which it is meant in a room that stays
+    /// here; absent: it is given what is for any session.
     pub label: Option<String>,
     /// Of which rooms, the default first.
     pub rooms: Vec<TakeRoom>,

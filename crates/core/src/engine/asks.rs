@@ -9,10 +9,11 @@ use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
 
 use super::Engine;
 use super::api::{Failure, Listener, MessageView, Now, Priority, Send, UrgentView};
+use super::quiet::is_to;
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
 use crate::room::record::UrgentRecord;
-use crate::text::{Mode, clean, names};
+use crate::text::{Mode, clean};
 
 /// Most kept of others in one room: four times what a cursor may be ahead, in about 200 KiB.
 const MAX_IN_ROOM: usize = 1024;
@@ -261,9 +262,9 @@ impl Engine {
         let asks = urgent.is_open(self.now.mono_ms) && record.answered == 0;
         let is_direct = self.direct_peer(&room).is_some();
         let own = record.peer == self.me;
-        let label_is =
-            |label: &str| to.label.as_deref().is_none_or(|own| names::session_label(own).as_str() == label);
-        let to_label = record.to.as_deref().map(|label| (self.stays_here(&room) || !own) && label_is(label));
+        let here = self.stays_here(&room);
+        let is_its = |label: &str| to.label.as_deref().is_none_or(|session| is_to(label, own, here, session));
+        let to_label = record.to.as_deref().map(is_its);
         let to_tag = record.tags.as_ref().map(|tags| tags.iter().any(|tag| to.tags.contains(tag)));
         let to_peer = record.peers.as_ref().map(|peers| peers.contains(&self.me));
         let addressed = [to_label, to_tag, to_peer];

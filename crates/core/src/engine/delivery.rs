@@ -12,10 +12,10 @@ use parlor_wire::{Data, RoomId};
 use super::api::{
     Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
 };
+use super::quiet::is_for;
 use super::{Engine, Pending};
 use crate::persist::{DataRow, Loaded, Query};
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
-use crate::text::names;
 pub(super) use cursors::Deliveries;
 use cursors::{Held, Move};
 
@@ -23,15 +23,6 @@ use cursors::{Held, Move};
 const EARLIER_MESSAGES: usize = 20;
 /// How many unread messages are read at once; more are announced.
 const TAKE_ROWS: u32 = 128;
-
-/// Whether a message is for a session of that label: for all of this identity's, or for it by name. In a room that stays here
-/// all are of one identity.
-fn is_for(view: &MessageView, label: Option<&str>, stays_here: bool) -> bool {
-    match (&view.to, label) {
-        (None, _) | (Some(_), None) => true,
-        (Some(to), Some(label)) => (stays_here || !view.own) && *to == names::session_label(label),
-    }
-}
 
 /// A take in progress: its rooms are read one by one.
 pub(super) struct TakeJob {
@@ -192,12 +183,12 @@ impl Engine {
             let is_new = |at| at > after && at <= head && ahead.binary_search(&at).is_err();
             row.arrival.is_some_and(is_new) && !(fresh && row.history)
         };
-        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
+        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
         let views: Vec<MessageView> = rows
             .iter()
             .filter(within)
             .filter_map(|row| self.open_view(row))
-            .filter(|view| is_for(view, label, stays_here))
+            .filter(|view| is_for(view, here, label))
             .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
             views.into_iter().partition(|view| self.is_counted_only(view, &job.take));
@@ -208,11 +199,11 @@ impl Engine {
         } else {
             read.views.extend(views);
             read.read_upto = if full { last.min(head) } else { head };
-            // Of a direct room some may be for other sessions: what lies beyond is not counted, it is given next.
-            let direct = self.direct_peer(&room).is_some();
-            if full && last < head && (!direct || read.views.is_empty()) {
+            let nothing = read.views.is_empty();
+            // Where some may be for other sessions, what lies beyond is not counted: it is given next.
+            if full && last < head && (nothing || !self.has_some_for_others(&room)) {
                 // Of low messages alone nobody is told at length: what lies behind them is looked for.
-                return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
+                return if nothing { self.take_unread(job) } else { self.take_count(job) };
             }
         }
         job.rest.pop_front();
@@ -256,11 +247,6 @@ impl Engine {
         is_named && (!view.own || (view.to.is_some() && self.stays_here(&view.room)))
     }
 
-    /// Whether a room never leaves this node.
-    pub(super) fn stays_here(&self, room: &RoomId) -> bool {
-        self.rooms.get(room).is_some_and(|held| held.local.stays_here)
-    }
-
     fn news(&self, read: &RoomRead) -> RoomNews {
         let lines: Vec<Line> = read.views.iter().map(|view| line(view, self.is_to_this(view))).collect();
         let shown = lines.len() as u64;
@@ -268,8 +254,8 @@ impl Engine {
         let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
         RoomNews {
             room_name: self.room_name_apart(read.room),
-            // Of a direct room some of the older ones may be for other sessions.
-            older_count: if earlier.is_empty() || self.direct_peer(&read.room).is_some() { 0 } else { older },
+            // Some of the older ones may be for other sessions.
+            older_count: if earlier.is_empty() || self.has_some_for_others(&read.room) { 0 } else { older },
             unread_total: if read.fresh { 0 } else { shown + read.counted },
             earlier,
             unread,
@@ -342,9 +328,7 @@ impl Engine {
     /// Asks the store: for a number, or where some may be for another session, for the messages themselves.
     fn unread_after(&mut self, job: UnreadJob, room: RoomId, after: u64) {
         let except_origin = Some(job.session.clone());
-        let addressed =
-            self.rooms.get(&room).is_some_and(|held| held.local.direct.is_some() || held.local.stays_here);
-        let query = if addressed && job.label.is_some() {
+        let query = if self.has_some_for_others(&room) && job.label.is_some() {
             Query::Arrivals { room, after, limit: TAKE_ROWS, except_origin, without_history: true }
         } else {
             Query::CountArrivals { room, after, except_origin, without_history: true }
@@ -361,11 +345,11 @@ impl Engine {
                 (count.saturating_sub(self.deliveries.ahead_of(room, &job.session, after)), None)
             }
             Some(Loaded::Rows(rows)) => {
-                let (label, stays_here) = (job.label.as_deref(), self.stays_here(&room));
+                let (label, here) = (job.label.as_deref(), self.stays_here(&room));
                 let was_given =
                     |view: &MessageView| self.deliveries.was_given(room, &job.session, view.arrival);
                 let views = rows.iter().filter_map(|row| self.open_view(row));
-                let unread = views.filter(|view| is_for(view, label, stays_here) && !was_given(view));
+                let unread = views.filter(|view| is_for(view, here, label) && !was_given(view));
                 let count = unread.count() as u64;
                 let full = rows.len() as u32 >= TAKE_ROWS;
                 (count, rows.last().and_then(|row| row.arrival).filter(|_| full))

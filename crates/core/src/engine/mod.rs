@@ -23,6 +23,7 @@ mod peers;
 mod presence;
 mod pull;
 mod push;
+mod quiet;
 mod repair;
 mod restore;
 mod revoking;

@@ -141,6 +141,7 @@ fn session(view: SessionView, now_ms: u64) -> api::Session {
         status: presence.status.map(status),
         threshold: presence.threshold.map(priority),
         hears: presence.reach.map(hears),
+        tags: presence.tags,
         since: Some(rfc3339(since)),
         last_heard: heard.map(rfc3339),
         heard_ago_s: heard.map(|at| now_ms.saturating_sub(at) / 1000),
@@ -224,6 +225,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         direct: view.direct.map(|peer| peer.to_string()),
         // Known to the node and not to the engine.
         retention_days: None,
+        by_itself: false,
         default,
         paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,

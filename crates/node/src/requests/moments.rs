@@ -10,6 +10,7 @@ use parlor_core::text::inject::{Budget, Unit};
 use parlor_wire::{EntryId, PeerId, RoomId};
 
 use super::Asked;
+use crate::bindings;
 use crate::consent::What;
 use crate::errors;
 use crate::node::Node;
@@ -87,7 +88,7 @@ pub(super) struct Taking {
 
 /// Leases it to the caller's connection.
 pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -> Result<Taken, ApiError> {
-    let Listener { session, label, tags } = listener(session);
+    let Listener { session, label, tags } = listener(asked.node, session);
     let Taking { rooms, budget, moment, deny, only } = taking;
     let holder = asked.caller.holder;
     let take = Take { holder, session, label, rooms, budget, moment, tags, deny, only };
@@ -102,8 +103,9 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
     }
 }
 
-fn listener(session: &Session) -> Listener {
-    Listener { session: session.key(), label: Some(session.label()), tags: Vec::new() }
+fn listener(node: &Node, session: &Session) -> Listener {
+    let tags = node.tags().of(&bindings::key_of(&session.dir));
+    Listener { session: session.key(), label: Some(session.full_name()), tags }
 }
 
 /// What does not wait for a session's prompt and may do this to it; notes whose words may not.
@@ -113,7 +115,7 @@ async fn urgent(
     taking: &mut Taking,
     what: What,
 ) -> Result<Vec<UrgentView>, ApiError> {
-    let (rooms, to) = (taking.rooms.clone(), listener(session));
+    let (rooms, to) = (taking.rooms.clone(), listener(node, session));
     let all = node.driver.view(move |engine| engine.urgent(&rooms, &to)).await?;
     let consent = node.consent();
     let (heeded, denied): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| {

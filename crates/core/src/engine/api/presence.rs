@@ -23,6 +23,8 @@ pub struct Presence {
     pub threshold: Option<Priority>,
     /// At which moments beside its prompts it hears what does not wait; absent: nobody has said so.
     pub reach: Option<Reached>,
+    /// The tags by which it is addressed.
+    pub tags: Vec<String>,
     /// Of an own session whose process is gone: how much is left of its lease, in milliseconds. Absent: it lives.
     pub left_ms: Option<u64>,
 }

@@ -5,7 +5,6 @@ use parlor_wire::{EntryId, RoomId};
 use super::Urgent;
 use crate::engine::Engine;
 use crate::engine::api::{AskView, Listener, TakeRoom, UrgentView};
-use crate::text::names;
 
 impl Engine {
     /// What does not wait for a session's prompt, of these rooms.
@@ -38,14 +37,14 @@ impl Engine {
             peer: record.peer,
             name: self.name_of(room, record.peer),
             origin: record.origin.clone(),
-            label: record.label.as_deref().map(names::session_label),
+            label: record.label.as_deref().map(|label| self.session_shown(&room, label)),
             begins: record.begins.clone().unwrap_or_default(),
             own: record.peer == self.me,
             deadline: record.deadline.unwrap_or_default(),
             open: urgent.is_open(self.now.mono_ms),
             answered: record.answered,
             answers: record.answers.clone(),
-            to: record.to.as_deref().map(names::session_label),
+            to: record.to.as_deref().map(|label| self.session_shown(&room, label)),
             to_all: urgent.is_to_all(self.direct_peer(&room).is_some()),
         }
     }

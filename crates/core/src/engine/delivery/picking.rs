@@ -4,8 +4,9 @@
 use parlor_wire::{EntryId, RoomId};
 
 use super::cursors::MAX_AHEAD;
-use super::{RoomRead, TakeJob, is_for};
+use super::{RoomRead, TakeJob};
 use crate::engine::api::{Listener, Take};
+use crate::engine::quiet::is_for;
 use crate::engine::{Engine, Pending};
 use crate::persist::{DataRow, Query};
 
@@ -64,13 +65,13 @@ impl Engine {
     pub(super) fn picked_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
         let Some(read) = job.read.last_mut() else { return };
         let (room, session) = (read.room, &job.take.session);
-        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
+        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
         let is_new = |row: &&DataRow| {
             let given = |at| self.deliveries.was_given(room, session, at);
             row.arrival.is_some_and(|at| !given(at)) && row.origin.as_ref() != Some(session)
         };
         let opened = rows.iter().filter(is_new).filter_map(|row| self.open_view(row));
-        read.views = opened.filter(|view| is_for(view, label, stays_here)).collect();
+        read.views = opened.filter(|view| is_for(view, here, label)).collect();
         job.rest.pop_front();
         self.pick_next(job);
     }
