@@ -113,9 +113,9 @@ pub enum Command {
     /// Peers: whom you know, what you call them, and whether they are who you think.
     #[command(subcommand)]
     Peer(Peer),
-    /// Wires Parlor into an agent program.
+    /// Wires Parlor into agent programs: `claude`, `codex`, `gemini`, `opencode`; `mcp` shows what any other MCP client is given.
     Install(Install),
-    /// Takes Parlor out of an agent program.
+    /// Takes Parlor out of agent programs.
     Uninstall(Install),
     /// Tries every link, from the home to the agent program; exit code 7 when one fails.
     Doctor,
@@ -225,12 +225,14 @@ pub struct InRoom {
 
 #[derive(Debug, Args)]
 pub struct Install {
-    /// Which agent program.
-    #[arg(default_value = "claude")]
-    pub program: String,
+    /// Which agent program [default: all that are here].
+    pub program: Option<String>,
     /// Whose settings: yours in every project, or those of the project in this directory.
     #[arg(long, value_enum, default_value = "user")]
     pub scope: Scope,
+    /// The same as --scope project.
+    #[arg(long, conflicts_with = "scope")]
+    pub project: bool,
     /// Shows what would change, and changes nothing.
     #[arg(long)]
     pub dry_run: bool,
