@@ -8,12 +8,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod mcp;
 mod room;
 mod ruling;
 mod service;
 mod talk;
 
 pub use config::Config;
+pub use mcp::Mcp;
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
@@ -140,8 +142,8 @@ pub enum Command {
         #[arg(default_value = "claude")]
         program: String,
     },
-    /// What an agent program runs as its MCP server, over stdin and stdout.
-    Mcp,
+    /// What an agent program runs as its MCP server, over stdin and stdout; or one for all, over HTTP.
+    Mcp(Mcp),
 }
 
 #[derive(Debug, Args)]
@@ -436,6 +438,8 @@ mod tests {
             "hook",
             "hook claude --home /x",
             "mcp",
+            "mcp --http",
+            "mcp --http --port 0 --new-token --json",
             "install",
             "install claude --scope project --dry-run",
             "uninstall claude",

@@ -9,6 +9,7 @@
 pub mod cache;
 pub mod claude;
 mod error;
+pub mod mcp;
 #[cfg(target_os = "linux")]
 pub mod netns;
 pub mod parlor;
