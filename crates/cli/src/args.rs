@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod mcp;
 mod quiet;
 mod room;
 mod ruling;
@@ -15,6 +16,7 @@ mod service;
 mod talk;
 
 pub use config::Config;
+pub use mcp::Mcp;
 pub use quiet::{Allow, Mute, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
@@ -159,8 +161,8 @@ pub enum Command {
         #[arg(long)]
         idle: bool,
     },
-    /// What an agent program runs as its MCP server, over stdin and stdout.
-    Mcp,
+    /// What an agent program runs as its MCP server, over stdin and stdout; or one for all, over HTTP.
+    Mcp(Mcp),
 }
 
 #[derive(Debug, Args)]
@@ -469,6 +471,8 @@ mod tests {
             "hook",
             "hook claude --home /x",
             "mcp",
+            "mcp --http",
+            "mcp --http --port 0 --new-token --json",
             "install",
             "install claude --scope project --dry-run",
             "uninstall claude",
