@@ -87,6 +87,11 @@ impl Home {
         self.dir.join("node.log")
     }
 
+    /// What agent programs that come over HTTP show to be let in.
+    pub fn mcp_token(&self) -> PathBuf {
+        self.dir.join("mcp.token")
+    }
+
     /// The rooms' transcripts.
     pub fn rooms(&self) -> PathBuf {
         self.dir.join("rooms")

@@ -498,12 +498,12 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
-    /// The tags by which it is addressed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
     /// When it hears what does not wait for its prompt; absent when nobody has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hears: Option<Hears>,
+    /// The tags by which it is addressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::RequestId;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::node_link::Lease;
@@ -13,28 +13,12 @@ use crate::node_link::Lease;
 /// Requests at work at one time.
 pub(crate) const IN_FLIGHT_MAX: usize = 32;
 
-/// How many of them may wait for what others do. Fewer than all: the rest stays free for what is quick, and the
-/// cancellation of a wait is read at any time.
-pub(crate) const WAITS_MAX: usize = 24;
-
 /// The requests at work.
+#[derive(Default)]
 pub(crate) struct InFlight {
     requests: Mutex<HashMap<RequestId, Option<Lease>>>,
     ended: Notify,
-    #[cfg_attr(not(test), allow(dead_code))]
-    waits: Semaphore,
     over: CancellationToken,
-}
-
-impl Default for InFlight {
-    fn default() -> Self {
-        Self {
-            requests: Mutex::default(),
-            ended: Notify::new(),
-            waits: Semaphore::new(WAITS_MAX),
-            over: CancellationToken::new(),
-        }
-    }
 }
 
 impl InFlight {
@@ -62,12 +46,6 @@ impl InFlight {
         let ended = self.requests().remove(id);
         self.ended.notify_one();
         ended
-    }
-
-    /// A place among those that may wait; none when all are taken.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(crate) fn wait_place(&self) -> Option<SemaphorePermit<'_>> {
-        self.waits.try_acquire().ok()
     }
 
     /// Nothing more will be asked: who waits may stop.

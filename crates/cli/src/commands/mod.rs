@@ -75,7 +75,7 @@ pub fn run(cli: Cli, out: &Output) -> Outcome {
     match cli.command {
         // These end by their own rules when they are interrupted.
         Some(Command::Node(Node::Run { background })) => node::run(&context, background),
-        Some(Command::Mcp) => mcp::run(&context),
+        Some(Command::Mcp(mcp)) => mcp::run(&context, &mcp),
         command => {
             let interrupt = Interrupt::watch()?;
             let is_new = !makes_a_home(command.as_ref()) && !context.home.identity().exists();
@@ -125,7 +125,7 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Demo
                 | Node(_)
                 | Hook { .. }
-                | Mcp
+                | Mcp(_)
         )
     )
 }
@@ -167,7 +167,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // They were run before anything else.
-        Some(Command::Hook { .. } | Command::Mcp | Command::VerifyExport { .. }) => Ok(()),
+        Some(Command::Hook { .. } | Command::Mcp(_) | Command::VerifyExport { .. }) => Ok(()),
     }
 }
 

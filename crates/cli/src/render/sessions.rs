@@ -93,6 +93,7 @@ mod tests {
             branch: Some("main".into()),
             status: Some(SessionStatus::Working),
             threshold: Some(Priority::Normal),
+            hears: None,
             since: Some("2026-11-20T10:00:00Z".into()),
             last_heard: Some("2026-11-20T10:00:00Z".into()),
             heard_ago_s: Some(40),

@@ -59,8 +59,9 @@ impl Engine {
         }
         let (own, others): (Vec<_>, Vec<_>) = self.unanswered(&room).into_iter().partition(|ask| ask.own);
         let is_its = |ask: &AskView| ask.origin.as_deref() == Some(take.session.as_str());
+        let here = self.stays_here(&room);
         let for_it = |ask: &AskView| match (&ask.to, &take.label) {
-            (Some(to), label) => is_named(to.as_str(), ask.own, self.stays_here(&room), label.as_deref()),
+            (Some(to), label) => is_named(to.as_str(), ask.own, here, label.as_deref()),
             _ => true,
         };
         let words = |what: &str, ask: &AskView| self.ask_words(what, &name, ask);
@@ -77,8 +78,14 @@ impl Engine {
     }
 
     fn person_words(&self, person: &PersonView, take: &Take) -> Option<String> {
-        let label = take.label.as_deref().map(|name| SessionName::of(name).label);
-        let is_itself = |view: &SessionView| person.own && Some(&view.presence.label) == label.as_ref();
+        let itself = take.label.as_deref().map(SessionName::of);
+        let is_itself = |view: &SessionView| {
+            let is = |name: &SessionName| {
+                let program = name.program.as_ref().is_none_or(|program| *program == view.presence.program);
+                program && name.label == view.presence.label
+            };
+            person.own && itself.as_ref().is_some_and(is)
+        };
         let sessions: Vec<String> = person
             .sessions
             .iter()
