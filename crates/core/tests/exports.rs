@@ -69,6 +69,7 @@ impl Alone {
             origin: None,
             label: None,
             to: None,
+            file: None,
             wait_ms: 0,
         };
         assert!(matches!(self.ask(Command::Send(send)), Some(Outcome::Sent(_))));

@@ -20,6 +20,8 @@ pub(crate) const SESSION_VARIABLE: &str = "PARLOR_MCP_SESSION";
 
 /// How long the node may take to answer, beyond what it was asked to wait.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How long it may take to seal a file.
+const SEALING_WAIT: Duration = Duration::from_secs(10 * 60);
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
 const NODE_WAIT: Duration = Duration::from_millis(NODE_WAIT_MS);
 const RECONNECT_MIN: Duration = Duration::from_millis(100);
@@ -211,6 +213,9 @@ async fn within(
 
 fn answer_wait(request: &Request) -> Duration {
     match request {
+        Request::FileGet { wait_ms: Some(wait_ms), .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
+        // As long as a large file takes to be read once.
+        Request::FileDrop { .. } => SEALING_WAIT,
         Request::Send { wait_ms, .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
         _ => ANSWER_WAIT,
     }
@@ -234,7 +239,7 @@ fn unreachable_node() -> ApiError {
 fn unanswered(error: ClientError, request: &Request) -> ApiError {
     let may_be_done = matches!(error, ClientError::Broken { .. } | ClientError::TimedOut { .. });
     let error = ApiError::from(error);
-    if may_be_done && matches!(request, Request::Send { .. }) {
+    if may_be_done && matches!(request, Request::Send { .. } | Request::FileDrop { .. }) {
         return error
             .hint("the message may be stored all the same: look with `parlor log` before sending it again");
     }

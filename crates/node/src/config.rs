@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub relay: Option<RelaySetting>,
     /// A PEM file with certificates by which a relay may be certified, beside those everybody trusts.
     pub relay_ca: Option<PathBuf>,
+    /// Files up to this length are fetched by themselves, where that is allowed.
+    pub files_auto_bytes: Option<u64>,
     /// Keys that mean nothing here.
     #[serde(skip)]
     pub unknown: Vec<String>,

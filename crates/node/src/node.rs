@@ -13,7 +13,9 @@ use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
+use crate::consent::{Consent, What};
 use crate::driver::Driver;
+use crate::files::Files;
 use crate::life::Life;
 use crate::requests::place;
 use crate::retention::Retention;
@@ -35,6 +37,8 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    pub files: Arc<Files>,
+    consent: Consent,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     /// Agents' open connections.
@@ -57,6 +61,7 @@ pub(crate) struct NodeParts {
     pub relays_told: Option<String>,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    pub files: Arc<Files>,
     pub sessions: Sessions,
     pub bindings: Bindings,
 }
@@ -78,6 +83,8 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
+            files: parts.files,
+            consent: Consent::default(),
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             attached: Mutex::default(),
@@ -93,6 +100,11 @@ impl Node {
 
     pub(crate) fn note_relays_told(&self, urls: String) {
         *lock(&self.relays_told) = Some(urls);
+    }
+
+    /// Whether what a peer says in a room may do this.
+    pub(crate) fn may(&self, what: What, room: RoomId, peer: PeerId) -> bool {
+        self.consent.may(what, room, peer)
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

@@ -5,6 +5,7 @@ mod convert;
 mod direct;
 mod doctor;
 mod export;
+mod files;
 mod here;
 mod hook;
 mod log;
@@ -121,6 +122,12 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
         Request::SetSummary { summary } => hook::set_summary(asked, &summary).await,
+        Request::FileDrop { path, room, to, request_id, allow_secrets, wait_ms } => {
+            let announced = files::Dropping { path, room, to, request_id, allow_secrets, wait_ms };
+            files::drop_file(asked, announced).await
+        }
+        Request::FileList { room } => files::list(asked, room).await,
+        Request::FileGet { file, room, wait_ms } => files::get(asked, &file, room, wait_ms).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

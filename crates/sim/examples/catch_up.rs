@@ -132,6 +132,7 @@ fn main() {
             origin: None,
             label: None,
             to: None,
+            file: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

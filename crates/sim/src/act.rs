@@ -166,6 +166,7 @@ impl World {
             origin: session.map(str::to_owned),
             label: session.map(|key| format!("label-{key}")),
             to: None,
+            file: None,
             wait_ms: 0,
         })
     }

@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod file;
 mod presence;
 mod view;
 
@@ -12,8 +13,10 @@ use parlor_wire::ticket::{Endpoint, TicketText};
 use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 
 use crate::persist::{Loaded, Op, Query, Table};
+use crate::room::body::Announced;
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
+pub use file::FileView;
 pub use presence::{Presence, SessionView, Status};
 pub use view::{
     AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,
@@ -306,6 +309,22 @@ pub enum Command {
         /// The last arrival that was read.
         upto: u64,
     },
+    /// The file that a message announces lies here under this name now, or does not any more. → `Outcome::Done`
+    FileAt {
+        /// In which room.
+        room: RoomId,
+        /// The message.
+        entry: EntryId,
+        /// The name.
+        name: Option<String>,
+    },
+    /// Files of a room lie in this directory. → no reply
+    FilesIn {
+        /// Which room.
+        room: RoomId,
+        /// The directory, as it is shown.
+        dir: String,
+    },
     /// What this identity calls itself. → `Outcome::Done`
     SetNick(String),
     /// What this node calls a room. → `Outcome::Done`
@@ -407,6 +426,8 @@ pub struct Send {
     pub label: Option<String>,
     /// The label of the one session it is for, in a direct room.
     pub to: Option<String>,
+    /// The file it announces.
+    pub file: Option<Announced>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
 }
@@ -562,6 +583,8 @@ pub struct MessageView {
     pub revoked: bool,
     /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
     pub sealed_unfit: bool,
+    /// The file it announces.
+    pub file: Option<FileView>,
 }
 
 /// How a command failed.

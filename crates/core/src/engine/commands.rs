@@ -89,6 +89,8 @@ impl Engine {
             Command::Release { holder } => self.release(holder),
             Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),
+            Command::FileAt { room, entry, name } => self.file_at(request, room, entry, name),
+            Command::FilesIn { room, dir } => self.files.lie_in(room, dir),
             Command::SetNick(nick) => self.set_nick(request, &nick),
             Command::SetAlias { room, alias } => self.set_alias(request, room, alias),
             Command::SetPetname { peer, name } => self.set_petname(request, peer, name.as_deref()),
@@ -421,6 +423,7 @@ impl Engine {
             author: Some(body::author_number(send.author)),
             priority: body::priority_number(send.priority),
             to: send.to.clone(),
+            file: send.file.clone(),
             ..Body::default()
         };
         let row = self.author_data(send.room, &body, send.origin.clone())?;
