@@ -346,18 +346,37 @@ fn a_full_disk_says_so_and_nothing_half_is_left() {
     parlor.set_env("PARLOR_HOME", home.to_str().unwrap());
     parlor.set_cwd(&project);
     parlor.run(["join", &ticket]).ok().unwrap();
-    let path = write(&alice, "big.bin", &noise(40 * MIB, 7));
-    let told = alice.parlor.json(["drop", path.to_str().unwrap()]).unwrap();
-    let id = told["id"].as_str().unwrap();
-    until(|| parlor.cmd(["files"]).unwrap().out().contains("big.bin").then_some(()), "heard of");
-    let output = parlor.cmd(["get", id]).unwrap();
-    assert_eq!(output.code(), 7, "{}", output.err());
-    assert!(output.err().contains("too full for this file of 40 MiB"), "{}", output.err());
     let left = |dir: PathBuf| std::fs::read_dir(dir).map_or(0, Iterator::count);
-    assert_eq!(left(home.join("blobs/got")), 0);
-    let rooms: Vec<_> =
-        std::fs::read_dir(home.join("rooms")).unwrap().map(|room| room.unwrap().path()).collect();
-    assert_eq!(rooms.iter().map(|room| left(room.join("files"))).sum::<usize>(), 0);
+    let nothing_is_left = || {
+        let rooms =
+            std::fs::read_dir(home.join("rooms")).unwrap().map(|room| room.unwrap().path().join("files"));
+        left(home.join("blobs/got")) == 0 && rooms.map(left).sum::<usize>() == 0
+    };
+    let drop = |name: &str, length: usize| {
+        let path = write(&alice, name, &noise(length, 7));
+        alice.parlor.json(["drop", path.to_str().unwrap()]).unwrap();
+        until(|| parlor.cmd(["files"]).unwrap().out().contains(name).then_some(()), "heard of");
+    };
+    drop("large.bin", 60 * MIB);
+    let output = parlor.cmd(["get", "large.bin"]).unwrap();
+    assert_eq!(output.code(), 7, "{}", output.err());
+    assert!(output.err().contains("too full for this file of 60 MiB"), "{}", output.err());
+    assert!(nothing_is_left(), "it was seen before anything was written");
+
+    drop("fits.bin", 30 * MIB);
+    let fetching = parlor.run(["get", "fits.bin"]).timeout(SOON * 2).spawn().unwrap();
+    let coming = || {
+        let mut parts = std::fs::read_dir(home.join("blobs/got")).ok()?.map(|part| part.unwrap().path());
+        parts.find(|part| len(part) > 0)
+    };
+    until(coming, "it comes");
+    disk.fill(0).unwrap();
+    let output = fetching.finish(SOON * 2).unwrap();
+    assert_eq!(output.code(), 7, "{}", output.err());
+    assert!(output.err().contains("too full for this file of 30 MiB"), "{}", output.err());
+    assert!(nothing_is_left(), "it filled up meanwhile");
+    disk.release().unwrap();
+    assert_eq!(parlor.cmd(["get", "fits.bin"]).unwrap().code(), 0);
     parlor.run(["send", "still well"]).ok().unwrap();
     parlor.run(["node", "stop"]).ok().unwrap();
 }

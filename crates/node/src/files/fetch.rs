@@ -34,7 +34,7 @@ const UNLINKED_TRIED: usize = 4;
 /// Chunks that wait to be written: 2 MiB.
 const QUEUED_CHUNKS: usize = 32;
 /// Space that is left to everything else.
-const SPARE_BYTES: u64 = 64 * 1024 * 1024;
+const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What became of one source.
 enum Source {
@@ -125,7 +125,10 @@ fn has_space(files: &Files, wanted: &Wanted, done: u64) -> Result<(), ApiError> 
     let sealed = file::sealed_len(wanted.file.length).saturating_sub(done);
     let needed = sealed.saturating_add(wanted.file.length).saturating_sub(done).saturating_add(SPARE_BYTES);
     match files.shelf.free_bytes() {
-        Some(free) if free < needed => Err(full(files, wanted)),
+        Some(free) if free < needed => {
+            files.shelf.forget_part(&wanted.file.blob);
+            Err(full(files, wanted))
+        }
         _ => Ok(()),
     }
 }
