@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::{Dropped, File, Progress};
 use crate::quiet::{Allowed, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
@@ -86,6 +87,12 @@ pub enum Reply {
     Hook(Hook),
     /// Unread messages as text.
     Unheard(Unheard),
+    /// A file is announced.
+    Dropped(Dropped),
+    /// One file.
+    File(File),
+    /// Files of a room.
+    Files(Vec<File>),
 }
 
 /// One of several things before the last word.
@@ -98,6 +105,8 @@ pub enum Event {
     Message(Message),
     /// A line of an export, its end included.
     Line(String),
+    /// How far it is.
+    Progress(Progress),
 }
 
 /// How the node is.

@@ -72,6 +72,7 @@ impl Alone {
             peers: Vec::new(),
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         };
         assert!(matches!(self.ask(Command::Send(send)), Some(Outcome::Sent(_))));

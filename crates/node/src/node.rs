@@ -13,8 +13,9 @@ use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
-use crate::consent::Consent;
+use crate::consent::{Consent, What};
 use crate::driver::Driver;
+use crate::files::Files;
 use crate::levels::Tags;
 use crate::life::Life;
 use crate::local_rooms::{self, LocalRooms};
@@ -42,6 +43,7 @@ pub(crate) struct Node {
     /// Who waits for something to happen.
     pub waiters: Waiters,
     pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
@@ -67,6 +69,7 @@ pub(crate) struct NodeParts {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     pub sessions: Sessions,
     pub bindings: Bindings,
     pub consent: Consent,
@@ -92,6 +95,7 @@ impl Node {
             retention: parts.retention,
             waiters: Waiters::default(),
             local_rooms: parts.local_rooms,
+            files: parts.files,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
@@ -109,6 +113,11 @@ impl Node {
 
     pub(crate) fn note_relays_told(&self, urls: String) {
         *lock(&self.relays_told) = Some(urls);
+    }
+
+    /// Whether what a peer says in a room may do this.
+    pub(crate) fn may(&self, what: What, room: RoomId, peer: PeerId) -> bool {
+        lock(&self.consent).may(what, room, peer)
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

@@ -135,6 +135,7 @@ fn main() {
             peers: Vec::new(),
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

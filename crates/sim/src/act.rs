@@ -169,6 +169,7 @@ impl World {
             peers: Vec::new(),
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         })
     }

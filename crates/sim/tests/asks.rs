@@ -33,6 +33,7 @@ fn message(room: RoomId, text: &str) -> Send {
         peers: Vec::new(),
         ask: None,
         about: None,
+        file: None,
         wait_ms: 0,
     }
 }
