@@ -70,6 +70,7 @@ mod tests {
             about: None,
             revoked: false,
             sealed_unfit: false,
+            file: None,
         }
     }
 
