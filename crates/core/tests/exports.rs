@@ -70,6 +70,8 @@ impl Alone {
             label: None,
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
             file: None,

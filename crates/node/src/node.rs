@@ -10,6 +10,7 @@ use parlor_core::engine::api::{Command, HolderId, TakeRoom};
 use parlor_wire::{PeerId, RoomId};
 
 use crate::bindings::{self, Bindings};
+use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
@@ -48,6 +49,7 @@ pub(crate) struct Node {
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
     tags: Mutex<Tags>,
+    budgets: Mutex<Budgets>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -74,6 +76,7 @@ pub(crate) struct NodeParts {
     pub bindings: Bindings,
     pub consent: Consent,
     pub tags: Tags,
+    pub budgets: Budgets,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,6 +103,7 @@ impl Node {
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
             tags: Mutex::new(parts.tags),
+            budgets: Mutex::new(parts.budgets),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -130,6 +134,10 @@ impl Node {
 
     pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
         lock(&self.consent)
+    }
+
+    pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        lock(&self.budgets)
     }
 
     pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {

@@ -133,6 +133,8 @@ fn main() {
             label: None,
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
             file: None,

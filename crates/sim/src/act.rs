@@ -167,6 +167,8 @@ impl World {
             label: session.map(|key| format!("label-{key}")),
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
             file: None,

@@ -31,6 +31,8 @@ fn message(room: RoomId, text: &str) -> Send {
         label: Some("api".into()),
         to: None,
         peers: Vec::new(),
+        tags: Vec::new(),
+        form: None,
         ask: None,
         about: None,
         file: None,

@@ -87,6 +87,8 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         peers: Vec::new(),
         ask: None,
         about: None,
+        tags: Vec::new(),
+        form: None,
         file: Some(announced),
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
