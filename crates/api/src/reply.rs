@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::{Dropped, File, Progress};
 use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
@@ -88,6 +89,12 @@ pub enum Reply {
     Hook(Hook),
     /// Unread messages as text.
     Unheard(Unheard),
+    /// A file is announced.
+    Dropped(Dropped),
+    /// One file.
+    File(File),
+    /// Files of a room.
+    Files(Vec<File>),
 }
 
 /// One of several things before the last word.
@@ -100,6 +107,8 @@ pub enum Event {
     Message(Message),
     /// A line of an export, its end included.
     Line(String),
+    /// How far it is.
+    Progress(Progress),
 }
 
 /// How the node is.
@@ -498,12 +507,12 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
-    /// When it hears what does not wait for its prompt; absent when nobody has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hears: Option<Hears>,
     /// The tags by which it is addressed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -465,6 +465,42 @@ pub enum Request {
         #[serde(default)]
         set: Option<SessionStatus>,
     },
+    /// Seals a file, keeps it and announces it. → `Event::Progress` …, `Reply::Dropped`
+    FileDrop {
+        /// The file, by an absolute path. An agent may name only what lies below its session's directory.
+        path: PathBuf,
+        /// To which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Instead of a room: a peer, as in `Send`.
+        #[serde(default)]
+        to: Option<String>,
+        /// A retry with the same one is the same announcement.
+        request_id: String,
+        /// Even with what looks like secrets in it; an agent may not.
+        #[serde(default)]
+        allow_secrets: bool,
+        /// How long to wait for peers' acknowledgements.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Files announced in a room, the newest first. → `Reply::Files`
+    FileList {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Has a file lie here as one to be read. → `Event::Progress` …, `Reply::File`
+    FileGet {
+        /// The id of its message, or the beginning of it; or its name, of which the newest is meant.
+        file: String,
+        /// In which room the name is looked for.
+        #[serde(default)]
+        room: Option<String>,
+        /// Waits at most so long, and lets it go on by itself; absent: to the end.
+        #[serde(default)]
+        wait_ms: Option<u64>,
+    },
 }
 
 impl Request {
@@ -520,6 +556,9 @@ impl Request {
             | Self::PeerVerify { .. }
             | Self::Identity
             | Self::Doctor
+            | Self::FileDrop { .. }
+            | Self::FileList { .. }
+            | Self::FileGet { .. }
             | Self::SetSummary { .. }
             | Self::SessionStatus { .. }
             | Self::StoreCompact => true,

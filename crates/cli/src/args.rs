@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod files;
 mod mcp;
 mod quiet;
 mod room;
@@ -16,6 +17,7 @@ mod service;
 mod talk;
 
 pub use config::Config;
+pub use files::{Drop, Get};
 pub use mcp::Mcp;
 pub use quiet::{Allow, Budget, Mute, SetBudget, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
@@ -67,6 +69,12 @@ pub enum Command {
     Send(Send),
     /// Says something to one peer alone: nobody else holds it, not even whoever carries the room you share.
     Tell(Tell),
+    /// Shares files: each is sealed, announced, and fetched from you or whoever has it by then.
+    Drop(Drop),
+    /// Shows the files that were dropped in a room, the newest first.
+    Files(InRoom),
+    /// Fetches a file that was dropped, and prints where it lies.
+    Get(Get),
     /// Shows what was said, oldest first.
     Log(Log),
     /// Shows who is in the room, and their sessions; and the sessions of this machine.

@@ -3,6 +3,7 @@
 
 pub mod catching;
 pub mod config;
+pub mod files;
 pub mod peers;
 
 use anstyle::{AnsiColor, Style};

@@ -12,6 +12,7 @@ mod default_nick;
 mod driver;
 mod errors;
 mod feed;
+mod files;
 mod home_dir;
 mod identity_backup;
 mod identity_file;

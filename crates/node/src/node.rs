@@ -14,8 +14,9 @@ use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
-use crate::consent::Consent;
+use crate::consent::{Consent, What};
 use crate::driver::Driver;
+use crate::files::Files;
 use crate::levels::Tags;
 use crate::life::Life;
 use crate::local_rooms::{self, LocalRooms};
@@ -40,9 +41,10 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
-    pub local_rooms: LocalRooms,
     /// Who waits for something to happen.
     pub waiters: Waiters,
+    pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
@@ -69,6 +71,7 @@ pub(crate) struct NodeParts {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     pub sessions: Sessions,
     pub bindings: Bindings,
     pub consent: Consent,
@@ -93,8 +96,9 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
-            local_rooms: parts.local_rooms,
             waiters: Waiters::default(),
+            local_rooms: parts.local_rooms,
+            files: parts.files,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
@@ -113,6 +117,11 @@ impl Node {
 
     pub(crate) fn note_relays_told(&self, urls: String) {
         *lock(&self.relays_told) = Some(urls);
+    }
+
+    /// Whether what a peer says in a room may do this.
+    pub(crate) fn may(&self, what: What, room: RoomId, peer: PeerId) -> bool {
+        lock(&self.consent).may(what, room, peer)
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

@@ -76,7 +76,7 @@ fn holds_ticket(text: &str) -> bool {
 }
 
 /// New for every call, the same for its retries: by it the node knows a message again.
-fn request_id() -> Outcome<String> {
+pub(super) fn request_id() -> Outcome<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::machine(format!("the system gives no randomness: {error}"), "try again"))?;

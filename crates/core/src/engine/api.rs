@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod file;
 mod hearing;
 mod moment;
 mod presence;
@@ -14,8 +15,10 @@ use parlor_wire::ticket::{Endpoint, TicketText};
 use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 
 use crate::persist::{Loaded, Op, Query, Table};
+use crate::room::body::Announced;
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
+pub use file::FileView;
 pub use hearing::{Form, Level, SpentView};
 pub use moment::{AskView, Listener, Moment, UrgentView};
 pub use presence::{Presence, Reached, SessionView, Status};
@@ -310,6 +313,22 @@ pub enum Command {
         /// The last arrival that was read.
         upto: u64,
     },
+    /// The file that a message announces lies here under this name now, or does not any more. → `Outcome::Done`
+    FileAt {
+        /// In which room.
+        room: RoomId,
+        /// The message.
+        entry: EntryId,
+        /// The name.
+        name: Option<String>,
+    },
+    /// Files of a room lie in this directory. → no reply
+    FilesIn {
+        /// Which room.
+        room: RoomId,
+        /// The directory, as it is shown.
+        dir: String,
+    },
     /// What this identity calls itself. → `Outcome::Done`
     SetNick(String),
     /// What this node calls a room. → `Outcome::Done`
@@ -421,6 +440,8 @@ pub struct Send {
     pub ask: Option<TimeMs>,
     /// The question it answers.
     pub about: Option<EntryId>,
+    /// The file it announces.
+    pub file: Option<Announced>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
 }
@@ -607,6 +628,8 @@ pub struct MessageView {
     pub revoked: bool,
     /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
     pub sealed_unfit: bool,
+    /// The file it announces.
+    pub file: Option<FileView>,
 }
 
 /// How a command failed.

@@ -87,6 +87,7 @@ impl Engine {
             presence: super::presence::PresenceBook::default(),
             whereabouts: super::whereabouts::WhereaboutsBook::default(),
             meshes: super::linking::Meshes::default(),
+            files: super::files::FilesBook::default(),
             repairs: super::repair::Repairs::default(),
             pauses: super::pause::Pauses::default(),
             reach: Vec::new(),
@@ -172,6 +173,7 @@ impl Engine {
                 Table::Cursor => self.deliveries.restore_cursor(key, value),
                 Table::Spent => self.spent.restore(key, value),
                 Table::Urgent => self.urgents.restore(key, value, self.now),
+                Table::Blob => self.files.restore(key, value),
                 Table::Tips => {
                     if let Some((room, chain)) = split_pair(key)
                         && let Some(room) = self.rooms.get_mut(&room)

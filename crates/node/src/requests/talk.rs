@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use parlor_api::{self as api, ApiError, ErrorKind, Reply, Sent, UnreadRoom};
-use parlor_core::engine::api::{Author, Command, Outcome, Send, TakeRoom};
+use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, TakeRoom};
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
@@ -19,7 +19,7 @@ pub(super) const SEAT: &str = "seat";
 const TAG: char = '@';
 /// What a person's count is called.
 const HERE: &str = "here";
-const MAX_REQUEST_ID_BYTES: usize = 128;
+pub(super) const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Characters of a whole id without its letter.
 const ID_CHARS: usize = 52;
 
@@ -74,6 +74,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         form: said.form.map(convert::form),
         ask: None,
         about: None,
+        file: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
@@ -102,7 +103,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
 }
 
 /// What others see of a session: its label; on this machine, what another session of it is to type.
-fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
+pub(super) fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
     if stays_here { whom::name(node, session) } else { session.label() }
 }
 
@@ -113,7 +114,13 @@ pub(super) async fn room_name(node: &Node, room: RoomId) -> Result<String, ApiEr
 }
 
 pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -> Result<Reply, ApiError> {
-    let node = asked.node;
+    let message = find(asked.node, room, id).await?;
+    let name = room_name(asked.node, message.room).await?;
+    Ok(Reply::Message(convert::message(message, &name)))
+}
+
+/// The message that begins like this.
+pub(super) async fn find(node: &Node, room: Option<String>, id: &str) -> Result<MessageView, ApiError> {
     let room = match room {
         Some(name) => Some(place::room_named(node, &name).await?),
         None => None,
@@ -142,8 +149,7 @@ pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -
                 return Err(ApiError::new(ErrorKind::NotFound, message)
                     .hint("`parlor room retention` says for how long it is, and changes that"));
             }
-            let name = room_name(node, message.room).await?;
-            return Ok(Reply::Message(convert::message(message, &name)));
+            return Ok(message);
         }
     }
     Err(ApiError::new(ErrorKind::NotFound, "no message here begins like this")

@@ -69,13 +69,13 @@ impl Engine {
     pub(super) fn picked_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
         let Some(read) = job.read.last_mut() else { return };
         let (room, session) = (read.room, &job.take.session);
-        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
+        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
         let is_new = |row: &&DataRow| {
             let given = |at| self.deliveries.was_given(room, session, at);
             row.arrival.is_some_and(|at| !given(at)) && row.origin.as_ref() != Some(session)
         };
         let opened = rows.iter().filter(is_new).filter_map(|row| self.open_view(row));
-        let opened = opened.filter(|view| is_for(view, here, label));
+        let opened = opened.filter(|view| is_for(view, stays_here, label));
         // What a tool asks for by name it is given.
         let asked_for = job.take.only.is_some() && !job.take.moment.is_between_prompts();
         read.views = opened.filter(|view| asked_for || !self.is_counted_only(view, &job.take)).collect();
