@@ -7,9 +7,11 @@ pub mod client;
 mod conversation;
 pub mod error;
 mod failure;
+mod files;
 pub mod line;
 pub mod lines;
 pub mod paths;
+mod quiet;
 pub mod reply;
 pub mod request;
 
@@ -17,7 +19,9 @@ pub use ago::ago;
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;
+pub use files::{Dropped, File, Progress};
 pub use line::{ClientLine, Hello, NodeHello, NodeLine, RequestLine};
+pub use quiet::*;
 pub use reply::*;
 pub use request::*;
 

@@ -8,16 +8,22 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod files;
+mod mcp;
+mod quiet;
 mod room;
 mod ruling;
 mod service;
 mod talk;
 
 pub use config::Config;
+pub use files::{Drop, Get};
+pub use mcp::Mcp;
+pub use quiet::{Allow, Budget, Mute, SetBudget, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
-pub use talk::{Log, Priority, Send, SetStatus, Tell};
+pub use talk::{Log, Priority, Send, SetStatus, Tell, Who};
 
 /// How long a ticket may be good for: whoever has its text can read the room so long.
 const LONGEST_TICKET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -63,10 +69,16 @@ pub enum Command {
     Send(Send),
     /// Says something to one peer alone: nobody else holds it, not even whoever carries the room you share.
     Tell(Tell),
+    /// Shares files: each is sealed, announced, and fetched from you or whoever has it by then.
+    Drop(Drop),
+    /// Shows the files that were dropped in a room, the newest first.
+    Files(InRoom),
+    /// Fetches a file that was dropped, and prints where it lies.
+    Get(Get),
     /// Shows what was said, oldest first.
     Log(Log),
-    /// Shows who is in the room, and their sessions.
-    Who(InRoom),
+    /// Shows who is in the room, and their sessions; and the sessions of this machine.
+    Who(Who),
     /// Shows or sets how your sessions are, for others to see: `idle`, `working`, or `dnd` to be left alone.
     ///
     /// Inside an agent's session that one is meant, else all of yours that are present in this directory. `working` and `idle`
@@ -75,6 +87,22 @@ pub enum Command {
     Status(SetStatus),
     /// Counts what is unread here.
     Unread,
+    /// Says what others' messages may do to your sessions, or allows one room or peer more.
+    ///
+    /// `inject`: be given at a prompt; `tools`: between tools, and make a turn go on; `wake`: wake an idle session; `files`: be
+    /// fetched by themselves. What is said of a peer goes before what is said of a room. Without arguments, shows all of it.
+    Allow(Allow),
+    /// Denies one room or peer what its messages may do to your sessions. They stay in the log, and are counted.
+    Deny(Allow),
+    /// Gives nothing of the rooms heard here by itself, for a while or until `unmute`. It stays in the log.
+    Mute(Mute),
+    /// Ends that.
+    Unmute(Unmute),
+    /// What rooms cost in characters given to your sessions, today and in seven days; or how much one may in a day.
+    Budget(Budget),
+    /// Words by which all sessions of a directory are addressed: `parlor send --to @backend`.
+    #[command(subcommand)]
+    Tag(Tag),
     /// Rooms: which there are, which directory hears which, their names and keys, leaving.
     #[command(subcommand)]
     Room(Room),
@@ -143,8 +171,8 @@ pub enum Command {
         #[arg(long)]
         idle: bool,
     },
-    /// What an agent program runs as its MCP server, over stdin and stdout.
-    Mcp,
+    /// What an agent program runs as its MCP server, over stdin and stdout; or one for all, over HTTP.
+    Mcp(Mcp),
 }
 
 #[derive(Debug, Args)]
@@ -430,6 +458,22 @@ mod tests {
             "unread --json",
             "status",
             "status dnd --session api",
+            "allow",
+            "allow wake bob",
+            "deny inject payments --usual",
+            "room level mentions --room payments --dir /x",
+            "room level",
+            "mute",
+            "mute payments --for 2h",
+            "unmute payments",
+            "tag add backend",
+            "budget",
+            "budget set payments 100000",
+            "send --ack got it",
+            "send --to @backend --progress half way",
+            "tag list --dir /x",
+            "send --to claude/api hello",
+            "who --local",
             "status working --json",
             "room list",
             "room show payments",
@@ -441,6 +485,8 @@ mod tests {
             "hook",
             "hook claude --home /x",
             "mcp",
+            "mcp --http",
+            "mcp --http --port 0 --new-token --json",
             "install",
             "install claude --scope project --dry-run",
             "uninstall claude",
@@ -488,6 +534,14 @@ mod tests {
             "log m7k2qdab -f",
             "send x --priority urgent",
             "status busy",
+            "allow wake",
+            "allow everything bob",
+            "room level some",
+            "mute --for soon",
+            "tag add",
+            "budget set payments",
+            "send --ack --progress x",
+            "who --local --room payments",
             "invite --expires soon",
             "invite --expires 1ms",
             "invite --expires 366d",
