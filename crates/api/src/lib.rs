@@ -10,6 +10,7 @@ mod failure;
 pub mod line;
 pub mod lines;
 pub mod paths;
+mod quiet;
 pub mod reply;
 pub mod request;
 
@@ -18,6 +19,7 @@ pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;
 pub use line::{ClientLine, Hello, NodeHello, NodeLine, RequestLine};
+pub use quiet::*;
 pub use reply::*;
 pub use request::*;
 

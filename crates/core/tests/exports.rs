@@ -69,6 +69,9 @@ impl Alone {
             origin: None,
             label: None,
             to: None,
+            peers: Vec::new(),
+            ask: None,
+            about: None,
             wait_ms: 0,
         };
         assert!(matches!(self.ask(Command::Send(send)), Some(Outcome::Sent(_))));

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub relay: Option<RelaySetting>,
     /// A PEM file with certificates by which a relay may be certified, beside those everybody trusts.
     pub relay_ca: Option<PathBuf>,
+    /// Whether sessions of one directory are given a room of this machine; they are unless this says no.
+    pub local_rooms: Option<bool>,
     /// Keys that mean nothing here.
     #[serde(skip)]
     pub unknown: Vec<String>,

@@ -132,6 +132,9 @@ fn main() {
             origin: None,
             label: None,
             to: None,
+            peers: Vec::new(),
+            ask: None,
+            about: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

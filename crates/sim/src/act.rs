@@ -166,6 +166,9 @@ impl World {
             origin: session.map(str::to_owned),
             label: session.map(|key| format!("label-{key}")),
             to: None,
+            peers: Vec::new(),
+            ask: None,
+            about: None,
             wait_ms: 0,
         })
     }

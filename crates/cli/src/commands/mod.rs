@@ -17,6 +17,7 @@ mod node;
 mod node_log;
 mod pages;
 mod peer;
+mod quiet;
 mod relays;
 mod room;
 mod search;
@@ -141,6 +142,12 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),
         Some(Command::Unread) => unread::run(context),
+        Some(Command::Allow(allow)) => quiet::allow(context, allow),
+        Some(Command::Deny(allow)) => quiet::deny(context, allow),
+        Some(Command::Mute(mute)) => quiet::mute(context, mute),
+        Some(Command::Unmute(unmute)) => quiet::unmute(context, unmute.room),
+        Some(Command::Tag(command)) => quiet::tag(context, command),
+        Some(Command::Room(Room::Level(level))) => quiet::level(context, level),
         Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),
         Some(Command::Room(room)) => room::run(context, room),
         Some(Command::Member(member)) => member::run(context, member),

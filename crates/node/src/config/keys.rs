@@ -83,6 +83,14 @@ pub const KEYS: &[Key] = &[
                everybody trusts.",
         example: "/etc/ssl/relay-ca.pem",
     },
+    Key {
+        name: "local_rooms",
+        takes: Takes::Bool,
+        otherwise: Otherwise::Value("true"),
+        says: "Whether the sessions of one directory are given a room by themselves that never leaves this machine, when one \
+               speaks to another or a second one begins where nothing is heard. Those that were made stay.",
+        example: "false",
+    },
 ];
 
 impl Key {
