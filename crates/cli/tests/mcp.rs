@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{SOON, Side, pair};
 use mcp_parts::Endpoint;
+use parlor_testkit::cache::claude_code;
 use parlor_testkit::mcp::McpPrograms;
 use parlor_testkit::run::Run;
 use serde_json::Value;
@@ -100,6 +101,26 @@ fn the_server_over_http_says_where_it_is_keeps_its_token_and_ends_by_ctrl_c() {
     drop(second);
     let third = Endpoint::of(&alice, &["--new-token"]);
     assert_ne!(third.token, token);
+}
+
+#[test]
+fn the_real_claude_code_connects_over_http_and_shows_what_is_wrong_with_a_token() {
+    let alice = Side::new("alice");
+    alice.start("payments");
+    let endpoint = Endpoint::of(&alice, &[]);
+    let claude = claude_code().unwrap();
+    let run = || alice.person.run(&claude).env("DISABLE_AUTOUPDATER", "1").cwd(&alice.project).timeout(SOON);
+    let listed = |header: &str| {
+        let server = ["parlor", endpoint.url.as_str(), "--header", header];
+        run().args(["mcp", "add", "--scope", "user", "--transport", "http"]).args(server).ok().unwrap();
+        let listed = run().args(["mcp", "list"]).ok().unwrap().out();
+        run().args(["mcp", "remove", "parlor", "--scope", "user"]).ok().unwrap();
+        listed
+    };
+    let good = listed(&endpoint.header());
+    assert!(good.contains("Connected") && !good.contains("Failed"), "{good}");
+    let bad = listed("Authorization: Bearer other");
+    assert!(bad.contains("show the token that `parlor mcp --http` printed"), "{bad}");
 }
 
 #[test]
