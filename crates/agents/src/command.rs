@@ -46,6 +46,11 @@ impl CommandLine {
         Self { words: vec!["/parlor-hook".into()] }
     }
 
+    /// The same for the MCP server.
+    pub(crate) fn any_mcp() -> Self {
+        Self { words: vec!["/parlor".into(), "mcp".into()] }
+    }
+
     /// The same with `--home DIR`, for an identity that is not in the default home.
     pub fn with_home(mut self, home: &Path) -> Result<Self, CommandError> {
         if !home.is_absolute() {

@@ -130,7 +130,7 @@ fn servers(path: &Path) -> Value {
     serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap()["mcpServers"].clone()
 }
 
-const ODD: &str = "{\n   \"model\":\"opus\" ,\n\n \"hooks\": { \"Stop\": [ ], \"SessionEnd\" : [{\"hooks\":[{\"type\":\"command\",\"command\":\"other\"}]}] }}";
+const ODD: &str = "{\n   \"model\":\"opus\" ,\n\n \"hooks\": { \"PreToolUse\": [ ], \"SessionEnd\" : [{\"hooks\":[{\"type\":\"command\",\"command\":\"other\"}]}] }}";
 
 #[test]
 fn wound_39_uninstall_leaves_what_it_found() {

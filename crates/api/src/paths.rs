@@ -92,7 +92,12 @@ impl Home {
         self.dir.join("mcp.token")
     }
 
-    /// The rooms' transcripts.
+    /// Sealed files: those dropped here, and copies of those fetched.
+    pub fn blobs(&self) -> PathBuf {
+        self.dir.join("blobs")
+    }
+
+    /// The rooms' transcripts, and files that were fetched.
     pub fn rooms(&self) -> PathBuf {
         self.dir.join("rooms")
     }

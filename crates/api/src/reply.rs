@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quiet::{Allowed, Leveled, Tagged};
+use crate::files::{Dropped, File, Progress};
+use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
@@ -78,6 +79,8 @@ pub enum Reply {
     Allowed(Vec<Allowed>),
     /// What of rooms is given by itself.
     Levels(Vec<Leveled>),
+    /// What rooms cost.
+    Budgets(Vec<Budgeted>),
     /// The tags of a directory.
     Tags(Tagged),
     /// What was tried.
@@ -86,6 +89,12 @@ pub enum Reply {
     Hook(Hook),
     /// Unread messages as text.
     Unheard(Unheard),
+    /// A file is announced.
+    Dropped(Dropped),
+    /// One file.
+    File(File),
+    /// Files of a room.
+    Files(Vec<File>),
 }
 
 /// One of several things before the last word.
@@ -98,6 +107,8 @@ pub enum Event {
     Message(Message),
     /// A line of an export, its end included.
     Line(String),
+    /// How far it is.
+    Progress(Progress),
 }
 
 /// How the node is.
@@ -302,6 +313,9 @@ pub struct Sent {
     pub reached: u64,
     /// Members other than this identity.
     pub of: u64,
+    /// For a tag: how many other sessions that are present have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<u64>,
     /// Things its author should know: a clock that is off, an older roster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -343,6 +357,12 @@ pub struct Message {
     /// In a direct room: the one session it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// The tags it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What it is, where nobody needs to be disturbed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
@@ -487,12 +507,12 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
-    /// When it hears what does not wait for its prompt; absent when nobody has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hears: Option<Hears>,
     /// The tags by which it is addressed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quiet::{Level, MayDo, Mute, Verdict};
+use crate::quiet::{Form, Level, MayDo, Mute, Verdict};
 
 /// How urgent a message is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,7 +185,7 @@ pub enum Request {
         /// Which room.
         #[serde(default)]
         room: Option<String>,
-        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
+        /// A tag of the room's sessions, as `@tag`. Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
         /// for whom alone it is.
         #[serde(default)]
         to: Option<String>,
@@ -196,6 +196,9 @@ pub enum Request {
         /// How urgent.
         #[serde(default)]
         priority: Priority,
+        /// What it is, where nobody needs to be disturbed for it.
+        #[serde(default)]
+        form: Option<Form>,
         /// How long to wait for peers' acknowledgements; the message is durable before that.
         #[serde(default)]
         wait_ms: u64,
@@ -429,6 +432,15 @@ pub enum Request {
         #[serde(default)]
         mute: Option<Mute>,
     },
+    /// What rooms cost, and how much they may: shown, or set for one. → `Reply::Budgets`
+    Budget {
+        /// Which room; absent: all.
+        #[serde(default)]
+        room: Option<String>,
+        /// So many characters a day.
+        #[serde(default)]
+        set: Option<u64>,
+    },
     /// The tags of a directory's sessions: shown, or one more or less. → `Reply::Tags`
     Tags {
         /// The directory; absent: where the caller stands.
@@ -452,6 +464,42 @@ pub enum Request {
         /// The status.
         #[serde(default)]
         set: Option<SessionStatus>,
+    },
+    /// Seals a file, keeps it and announces it. → `Event::Progress` …, `Reply::Dropped`
+    FileDrop {
+        /// The file, by an absolute path. An agent may name only what lies below its session's directory.
+        path: PathBuf,
+        /// To which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Instead of a room: a peer, as in `Send`.
+        #[serde(default)]
+        to: Option<String>,
+        /// A retry with the same one is the same announcement.
+        request_id: String,
+        /// Even with what looks like secrets in it; an agent may not.
+        #[serde(default)]
+        allow_secrets: bool,
+        /// How long to wait for peers' acknowledgements.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Files announced in a room, the newest first. → `Reply::Files`
+    FileList {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Has a file lie here as one to be read. → `Event::Progress` …, `Reply::File`
+    FileGet {
+        /// The id of its message, or the beginning of it; or its name, of which the newest is meant.
+        file: String,
+        /// In which room the name is looked for.
+        #[serde(default)]
+        room: Option<String>,
+        /// Waits at most so long, and lets it go on by itself; absent: to the end.
+        #[serde(default)]
+        wait_ms: Option<u64>,
     },
 }
 
@@ -490,6 +538,7 @@ impl Request {
             | Self::Consent { .. }
             | Self::RoomLevel { .. }
             | Self::Tags { .. }
+            | Self::Budget { .. }
             | Self::RoomShow { .. }
             | Self::RoomExport { .. }
             | Self::RoomRetention { .. }
@@ -507,6 +556,9 @@ impl Request {
             | Self::PeerVerify { .. }
             | Self::Identity
             | Self::Doctor
+            | Self::FileDrop { .. }
+            | Self::FileList { .. }
+            | Self::FileGet { .. }
             | Self::SetSummary { .. }
             | Self::SessionStatus { .. }
             | Self::StoreCompact => true,

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
 mod config;
+mod files;
 mod mcp;
 mod quiet;
 mod room;
@@ -16,8 +17,9 @@ mod service;
 mod talk;
 
 pub use config::Config;
+pub use files::{Drop, Get};
 pub use mcp::Mcp;
-pub use quiet::{Allow, Mute, SetLevel, Tag, Unmute};
+pub use quiet::{Allow, Budget, Mute, SetBudget, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
@@ -67,6 +69,12 @@ pub enum Command {
     Send(Send),
     /// Says something to one peer alone: nobody else holds it, not even whoever carries the room you share.
     Tell(Tell),
+    /// Shares files: each is sealed, announced, and fetched from you or whoever has it by then.
+    Drop(Drop),
+    /// Shows the files that were dropped in a room, the newest first.
+    Files(InRoom),
+    /// Fetches a file that was dropped, and prints where it lies.
+    Get(Get),
     /// Shows what was said, oldest first.
     Log(Log),
     /// Shows who is in the room, and their sessions; and the sessions of this machine.
@@ -90,6 +98,8 @@ pub enum Command {
     Mute(Mute),
     /// Ends that.
     Unmute(Unmute),
+    /// What rooms cost in characters given to your sessions, today and in seven days; or how much one may in a day.
+    Budget(Budget),
     /// Words by which all sessions of a directory are addressed: `parlor send --to @backend`.
     #[command(subcommand)]
     Tag(Tag),
@@ -457,6 +467,10 @@ mod tests {
             "mute payments --for 2h",
             "unmute payments",
             "tag add backend",
+            "budget",
+            "budget set payments 100000",
+            "send --ack got it",
+            "send --to @backend --progress half way",
             "tag list --dir /x",
             "send --to claude/api hello",
             "who --local",
@@ -525,6 +539,8 @@ mod tests {
             "room level some",
             "mute --for soon",
             "tag add",
+            "budget set payments",
+            "send --ack --progress x",
             "who --local --room payments",
             "invite --expires soon",
             "invite --expires 1ms",

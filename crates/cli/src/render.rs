@@ -3,6 +3,7 @@
 
 pub mod catching;
 pub mod config;
+pub mod files;
 pub mod peers;
 
 use anstyle::{AnsiColor, Style};
@@ -465,6 +466,8 @@ pub(crate) mod tests {
             text: text.into(),
             own: false,
             to: None,
+            tags: Vec::new(),
+            form: None,
             revoked: false,
             newer: false,
             unread: false,
@@ -523,6 +526,7 @@ pub(crate) mod tests {
             room_name: "payments".into(),
             reached: 0,
             of: 2,
+            tagged: None,
             warnings: Vec::new(),
         };
         assert_eq!(self::sent(&sent), "mk7m2qda stored · reached 0 of 2");

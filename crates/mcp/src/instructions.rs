@@ -17,6 +17,7 @@ wait for an answer.
 - send_message: what others need: a decision, a changed interface, a question, an answer. Not thanks or \
 acknowledgements, they cost everybody's context; no secrets. `priority` normal is heard at the next prompt, now is \
 marked urgent, low is only counted.
+- drop_file, get_file: hand a file to the room; fetch one announced as `[file …]`.
 - list_peers: who is in the room, which sessions they run and what these do.
 - search: what was said earlier.
 - set_summary: one line on what this session does, when that changes.
@@ -35,7 +36,9 @@ mod tests {
     #[test]
     fn they_are_short_and_name_every_tool() {
         assert!(INSTRUCTIONS.chars().count() < 2_000, "{}", INSTRUCTIONS.chars().count());
-        for tool in ["send_message", "check_messages", "list_peers", "search", "set_summary"] {
+        for tool in
+            ["send_message", "check_messages", "drop_file", "get_file", "list_peers", "search", "set_summary"]
+        {
             assert!(INSTRUCTIONS.contains(tool), "{tool}");
         }
     }

@@ -21,6 +21,8 @@ pub(crate) const SESSION_VARIABLE: &str = "PARLOR_MCP_SESSION";
 
 /// How long the node may take to answer, beyond what it was asked to wait.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How long it may take to seal a file.
+const SEALING_WAIT: Duration = Duration::from_secs(10 * 60);
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 /// Which session a call belongs to, where the agent program says so with each call.
@@ -190,6 +192,9 @@ async fn within(
 /// How long the last word of a request may take: what the node was asked to wait, and the time of an answer.
 fn answer_wait(request: &Request) -> Duration {
     match request {
+        Request::FileGet { wait_ms: Some(wait_ms), .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
+        // As long as a large file takes to be read once.
+        Request::FileDrop { .. } => SEALING_WAIT,
         Request::Send { wait_ms, .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
         endless if endless.is_endless() => Duration::MAX,
         _ => ANSWER_WAIT,
@@ -209,7 +214,7 @@ pub(crate) fn unexpected() -> ApiError {
 fn unanswered(error: ClientError, request: &Request) -> ApiError {
     let may_be_done = matches!(error, ClientError::Broken { .. } | ClientError::TimedOut { .. });
     let error = ApiError::from(error);
-    if may_be_done && matches!(request, Request::Send { .. }) {
+    if may_be_done && matches!(request, Request::Send { .. } | Request::FileDrop { .. }) {
         return error
             .hint("the message may be stored all the same: look with `parlor log` before sending it again");
     }

@@ -54,6 +54,8 @@ impl Server {
     pub(crate) fn tools() -> ToolRouter<Self> {
         Self::send_message_tool()
             + Self::check_messages_tool()
+            + Self::drop_file_tool()
+            + Self::get_file_tool()
             + Self::list_peers_tool()
             + Self::search_tool()
             + Self::set_summary_tool()

@@ -2,6 +2,7 @@
 //! peers, and returns when everything is durable and closed.
 
 mod bindings;
+mod budget;
 mod caller;
 pub mod carriers;
 mod clock;
@@ -11,6 +12,7 @@ mod default_nick;
 mod driver;
 mod errors;
 mod feed;
+mod files;
 mod home_dir;
 mod identity_backup;
 mod identity_file;

@@ -10,11 +10,13 @@ use parlor_core::engine::api::{Command, HolderId, TakeRoom};
 use parlor_wire::{PeerId, RoomId};
 
 use crate::bindings::{self, Bindings};
+use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
-use crate::consent::Consent;
+use crate::consent::{Consent, What};
 use crate::driver::Driver;
+use crate::files::Files;
 use crate::levels::Tags;
 use crate::life::Life;
 use crate::local_rooms::{self, LocalRooms};
@@ -42,10 +44,12 @@ pub(crate) struct Node {
     /// Who waits for something to happen.
     pub waiters: Waiters,
     pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
     tags: Mutex<Tags>,
+    budgets: Mutex<Budgets>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -67,10 +71,12 @@ pub(crate) struct NodeParts {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     pub sessions: Sessions,
     pub bindings: Bindings,
     pub consent: Consent,
     pub tags: Tags,
+    pub budgets: Budgets,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -92,10 +98,12 @@ impl Node {
             retention: parts.retention,
             waiters: Waiters::default(),
             local_rooms: parts.local_rooms,
+            files: parts.files,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
             tags: Mutex::new(parts.tags),
+            budgets: Mutex::new(parts.budgets),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -111,6 +119,11 @@ impl Node {
         *lock(&self.relays_told) = Some(urls);
     }
 
+    /// Whether what a peer says in a room may do this.
+    pub(crate) fn may(&self, what: What, room: RoomId, peer: PeerId) -> bool {
+        lock(&self.consent).may(what, room, peer)
+    }
+
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
     }
@@ -121,6 +134,10 @@ impl Node {
 
     pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
         lock(&self.consent)
+    }
+
+    pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        lock(&self.budgets)
     }
 
     pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {

@@ -5,6 +5,8 @@ mod convert;
 mod direct;
 mod doctor;
 mod export;
+mod files;
+mod hearing;
 mod here;
 pub(crate) mod hook;
 mod log;
@@ -102,8 +104,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
         Request::RoomRetention { room, days } => retention::retention(asked, room, days).await,
         Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
-        Request::Send { room, to, text, request_id, priority, wait_ms } => {
-            talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
+        Request::Send { room, to, text, request_id, priority, form, wait_ms } => {
+            talk::send(asked, talk::Said { room, to, text, request_id, priority, form, wait_ms }).await
         }
         Request::Message { room, entry } => talk::message(asked, room, &entry).await,
         Request::Who { room } => talk::who(asked, room).await,
@@ -131,8 +133,15 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLevel { room, dir, level, mute } => {
             quiet::levels(asked, quiet::Wanted { room, dir, level, mute }).await
         }
+        Request::Budget { room, set } => hearing::budget(asked, room, set).await,
         Request::Tags { dir, add, remove } => quiet::tags(asked, dir, add, remove).await,
         Request::SessionList => whom::list(asked).await,
+        Request::FileDrop { path, room, to, request_id, allow_secrets, wait_ms } => {
+            let announced = files::Dropping { path, room, to, request_id, allow_secrets, wait_ms };
+            files::drop_file(asked, announced).await
+        }
+        Request::FileList { room } => files::list(asked, room).await,
+        Request::FileGet { file, room, wait_ms } => files::get(asked, &file, room, wait_ms).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

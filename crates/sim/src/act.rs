@@ -167,8 +167,11 @@ impl World {
             label: session.map(|key| format!("label-{key}")),
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         })
     }

@@ -31,8 +31,11 @@ fn message(room: RoomId, text: &str) -> Send {
         label: Some("api".into()),
         to: None,
         peers: Vec::new(),
+        tags: Vec::new(),
+        form: None,
         ask: None,
         about: None,
+        file: None,
         wait_ms: 0,
     }
 }

@@ -109,7 +109,7 @@ pub(crate) fn plan_install(
 
 /// What uninstalling would do.
 pub(crate) fn plan_uninstall(place: &Place, scope: &Scope) -> Result<Plan, PlanError> {
-    let parts = parts(place, scope, &CommandLine::any_hook(), &["/parlor".into(), "mcp".into()])?;
+    let parts = parts(place, scope, &CommandLine::any_hook(), CommandLine::any_mcp().words())?;
     let [hooks, config] = parts.files();
     Ok(Plan::of_files([hooks.plan_uninstall()?, config.plan_uninstall()?]))
 }

@@ -17,7 +17,7 @@ const MEASURED: &str = "0.61.0";
 pub(crate) fn doctor(place: &Place, scope: &Scope, runner: &dyn Runner) -> Vec<Check> {
     let probe = Probe { title: "Gemini CLI", name: NAME, measured: MEASURED, place, runner };
     let mut checks = vec![probe.program(&[])];
-    let Ok(wanted) = settings(&CommandLine::any_hook(), &CommandLine::any_hook()) else { return checks };
+    let Ok(wanted) = settings(&CommandLine::any_hook(), &CommandLine::any_mcp()) else { return checks };
     if let Some(hooks) = &wanted.hooks {
         checks.extend(probe.hooks(settings_path(place, scope), hooks, disabled));
     }

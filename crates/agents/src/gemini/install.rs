@@ -82,7 +82,7 @@ pub(crate) fn plan_install(
 
 /// What uninstalling would do.
 pub(crate) fn plan_uninstall(place: &Place, scope: &Scope) -> Result<Plan, PlanError> {
-    let settings = settings(&CommandLine::any_hook(), &CommandLine::any_hook())?;
+    let settings = settings(&CommandLine::any_hook(), &CommandLine::any_mcp())?;
     Ok(Plan::of_files([settings_file(place, scope, &settings)?.plan_uninstall()?]))
 }
 

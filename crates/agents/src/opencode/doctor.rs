@@ -18,7 +18,7 @@ const MEASURED: &str = "1.18.33";
 pub(crate) fn doctor(place: &Place, scope: &Scope, runner: &dyn Runner) -> Vec<Check> {
     let probe = Probe { title: "OpenCode", name: NAME, measured: MEASURED, place, runner };
     let mut checks = vec![probe.program(&[])];
-    let Ok(wanted) = wanted(&CommandLine::any_hook(), &CommandLine::any_hook()) else { return checks };
+    let Ok(wanted) = wanted(&CommandLine::any_hook(), &CommandLine::any_mcp()) else { return checks };
     match files(place, scope, &wanted) {
         Ok([script, config]) => {
             checks.push(plugin(&probe, &script));

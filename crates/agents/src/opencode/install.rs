@@ -116,7 +116,7 @@ pub(crate) fn plan_install(
 
 /// What uninstalling would do.
 pub(crate) fn plan_uninstall(place: &Place, scope: &Scope) -> Result<Plan, PlanError> {
-    let wanted = wanted(&CommandLine::any_hook(), &CommandLine::any_hook())?;
+    let wanted = wanted(&CommandLine::any_hook(), &CommandLine::any_mcp())?;
     let [plugin, config] = files(place, scope, &wanted)?;
     Ok(Plan::of_files([plugin.plan_uninstall()?, config.plan_uninstall()?]))
 }

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod doctor;
 mod export;
+mod files;
 mod here;
 mod identity;
 mod install;
@@ -138,6 +139,9 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Invite(invite)) => invite::run(context, invite),
         Some(Command::Send(send)) => send::run(context, send),
         Some(Command::Tell(tell)) => send::tell(context, tell),
+        Some(Command::Drop(drop)) => files::drop_files(context, drop, interrupt),
+        Some(Command::Files(which)) => files::list(context, which),
+        Some(Command::Get(get)) => files::get(context, get, interrupt),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),
@@ -146,6 +150,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Deny(allow)) => quiet::deny(context, allow),
         Some(Command::Mute(mute)) => quiet::mute(context, mute),
         Some(Command::Unmute(unmute)) => quiet::unmute(context, unmute.room),
+        Some(Command::Budget(budget)) => quiet::budget(context, budget),
         Some(Command::Tag(command)) => quiet::tag(context, command),
         Some(Command::Room(Room::Level(level))) => quiet::level(context, level),
         Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),

@@ -6,7 +6,7 @@ use parlor_wire::ids::BodyHash;
 use parlor_wire::ticket::{Endpoint, LAN, TicketText};
 use parlor_wire::{EntryId, RoomId, TimeMs, limits};
 
-use super::api::{Command, Failure, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
+use super::api::{Author, Command, Failure, Form, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
 use super::push::ReachWait;
 use super::{Engine, Pending, RECENT_REQUESTS, restore};
 use crate::crypto::TicketKeys;
@@ -33,6 +33,12 @@ fn fingerprint(send: &Send) -> BodyHash {
     }
     send.about.iter().for_each(|about| _ = hasher.update(&about.0));
     send.peers.iter().for_each(|peer| _ = hasher.update(&peer.0));
+    for tag in &send.tags {
+        hasher.update(&blake3::hash(tag.as_bytes()).as_bytes()[..]);
+    }
+    if let Some(form) = send.form {
+        hasher.update(&[form.number()]);
+    }
     hasher.update(send.text.as_bytes());
     BodyHash(*hasher.finalize().as_bytes())
 }
@@ -95,6 +101,8 @@ impl Engine {
             Command::Release { holder } => self.release(holder),
             Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),
+            Command::FileAt { room, entry, name } => self.file_at(request, room, entry, name),
+            Command::FilesIn { room, dir } => self.files.lie_in(room, dir),
             Command::SetNick(nick) => self.set_nick(request, &nick),
             Command::SetAlias { room, alias } => self.set_alias(request, room, alias),
             Command::SetPetname { peer, name } => self.set_petname(request, peer, name.as_deref()),
@@ -429,7 +437,11 @@ impl Engine {
             to: send.to.clone(),
             ask: send.ask.map(|deadline| body::Asking { deadline: self.clamped(deadline) }),
             about: send.about,
+            tags: (!send.tags.is_empty()).then(|| send.tags.clone()),
+            hops: (send.author == Author::Agent).then(|| self.pairs.hops(send.origin.as_deref())),
+            form: send.form.map(Form::number),
             peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
+            file: send.file.clone(),
             ..Body::default()
         };
         if body.ask.is_some() {

@@ -13,6 +13,7 @@ mod cuts;
 mod delivery;
 mod direct;
 mod exporting;
+pub mod files;
 mod ingest;
 mod link;
 mod linking;
@@ -62,9 +63,12 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     urgents: asks::Urgents,
+    pairs: quiet::Pairs,
+    spent: quiet::Spent,
     presence: presence::PresenceBook,
     whereabouts: whereabouts::WhereaboutsBook,
     meshes: linking::Meshes,
+    files: files::FilesBook,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,

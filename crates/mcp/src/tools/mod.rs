@@ -2,6 +2,7 @@
 //! cost context in every session.
 
 mod check_messages;
+mod files;
 mod list_peers;
 mod search;
 mod send_message;
@@ -55,10 +56,21 @@ mod tests {
     }
 
     #[test]
-    fn the_tools_are_five_small_and_closed() {
+    fn the_tools_are_seven_small_and_closed() {
         let tools = Server::tools().list_all();
         let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-        assert_eq!(names, ["check_messages", "list_peers", "search", "send_message", "set_summary"]);
+        assert_eq!(
+            names,
+            [
+                "check_messages",
+                "drop_file",
+                "get_file",
+                "list_peers",
+                "search",
+                "send_message",
+                "set_summary"
+            ]
+        );
         for tool in &tools {
             let whole = serde_json::to_string(tool).unwrap();
             assert!(whole.len() < 900, "{} bytes: {whole}", whole.len());

@@ -123,6 +123,8 @@ mod tests {
             own: false,
             newer: false,
             to: None,
+            tags: Vec::new(),
+            form: None,
             revoked: false,
             sealed_unfit: false,
             unread: false,

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use parlor_api::{self as api, ApiError, ErrorKind, Reply, Sent, UnreadRoom};
-use parlor_core::engine::api::{Author, Command, Outcome, Send, TakeRoom};
+use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, TakeRoom};
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, place, whom};
+use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, quiet, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -15,9 +15,11 @@ use crate::sessions::Session;
 
 /// The reader that a person at a terminal is, whatever the directory.
 pub(super) const SEAT: &str = "seat";
+/// What stands before a tag.
+const TAG: char = '@';
 /// What a person's count is called.
 const HERE: &str = "here";
-const MAX_REQUEST_ID_BYTES: usize = 128;
+pub(super) const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Characters of a whole id without its letter.
 const ID_CHARS: usize = 52;
 
@@ -28,6 +30,7 @@ pub(super) struct Said {
     pub text: String,
     pub request_id: String,
     pub priority: api::Priority,
+    pub form: Option<api::Form>,
     pub wait_ms: u64,
 }
 
@@ -38,8 +41,10 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         return Err(ApiError::new(ErrorKind::Usage, message));
     }
     let session = place::own_session(node, asked.caller).await;
+    let speaker = session.clone();
     let (mut here, mut warning) = (false, None);
-    let (room, to) = match (&said.to, &said.room) {
+    let tag = said.to.as_ref().filter(|to| to.starts_with(TAG)).map(|tag| quiet::one_tag(tag)).transpose()?;
+    let (room, to) = match (said.to.as_ref().filter(|_| tag.is_none()), &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
         (Some(to), None) => {
             let aim = whom::meant(asked, to).await?;
@@ -65,14 +70,24 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         label: session.map(|session| session_shown(node, &session, stays_here)),
         to: to.clone(),
         peers: Vec::new(),
+        tags: tag.iter().cloned().collect(),
+        form: said.form.map(convert::form),
         ask: None,
         about: None,
+        file: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the message was not answered"));
     };
     sent.warnings.extend(warning);
+    let tagged = match &tag {
+        Some(tag) => Some(hearing::tagged(node, room, tag, speaker.as_ref()).await?),
+        None => None,
+    };
+    sent.warnings.extend(tag.filter(|_| tagged == Some(0)).map(|tag| {
+        format!("no session that is present has the tag @{tag}: one that has it later is told of it while it is unread")
+    }));
     if let Some(label) = to.filter(|_| !here) {
         sent.warnings.extend(direct::missing_session(node, room, &label).await?);
     }
@@ -82,12 +97,13 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         room_name: room_name(node, sent.room).await?,
         reached: sent.reached,
         of: sent.of,
+        tagged,
         warnings: sent.warnings,
     }))
 }
 
 /// What others see of a session: its label; on this machine, what another session of it is to type.
-fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
+pub(super) fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
     if stays_here { whom::name(node, session) } else { session.label() }
 }
 
@@ -98,7 +114,13 @@ pub(super) async fn room_name(node: &Node, room: RoomId) -> Result<String, ApiEr
 }
 
 pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -> Result<Reply, ApiError> {
-    let node = asked.node;
+    let message = find(asked.node, room, id).await?;
+    let name = room_name(asked.node, message.room).await?;
+    Ok(Reply::Message(convert::message(message, &name)))
+}
+
+/// The message that begins like this.
+pub(super) async fn find(node: &Node, room: Option<String>, id: &str) -> Result<MessageView, ApiError> {
     let room = match room {
         Some(name) => Some(place::room_named(node, &name).await?),
         None => None,
@@ -127,8 +149,7 @@ pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -
                 return Err(ApiError::new(ErrorKind::NotFound, message)
                     .hint("`parlor room retention` says for how long it is, and changes that"));
             }
-            let name = room_name(node, message.room).await?;
-            return Ok(Reply::Message(convert::message(message, &name)));
+            return Ok(message);
         }
     }
     Err(ApiError::new(ErrorKind::NotFound, "no message here begins like this")

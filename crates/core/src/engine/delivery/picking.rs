@@ -4,9 +4,8 @@
 use parlor_wire::{EntryId, RoomId};
 
 use super::cursors::MAX_AHEAD;
-use super::{RoomRead, TakeJob};
-use crate::engine::api::{Listener, Take};
-use crate::engine::quiet::is_for;
+use super::{RoomRead, TakeJob, is_for};
+use crate::engine::api::{Level, Listener, Take};
 use crate::engine::{Engine, Pending};
 use crate::persist::{DataRow, Query};
 
@@ -43,6 +42,7 @@ impl Engine {
                 read_upto: 0,
                 counted: 0,
                 picked: true,
+                digest: None,
             });
             return self.load(Query::Entries { room: next.room, ids }, Pending::Take(Box::new(job)));
         }
@@ -56,6 +56,10 @@ impl Engine {
             let heard = all.filter(|view| !take.deny.contains(&(room, view.peer)));
             heard.map(|view| view.id).take(PICK_ROWS.min(space)).collect()
         };
+        if take.moment.is_between_prompts() && (self.is_spent(take, room) || take.level(room) == Level::None)
+        {
+            return Vec::new();
+        }
         match &take.only {
             Some(ids) => ids.iter().copied().take(PICK_ROWS.min(space)).collect(),
             None => urgent(),
@@ -65,13 +69,16 @@ impl Engine {
     pub(super) fn picked_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
         let Some(read) = job.read.last_mut() else { return };
         let (room, session) = (read.room, &job.take.session);
-        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
+        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
         let is_new = |row: &&DataRow| {
             let given = |at| self.deliveries.was_given(room, session, at);
             row.arrival.is_some_and(|at| !given(at)) && row.origin.as_ref() != Some(session)
         };
         let opened = rows.iter().filter(is_new).filter_map(|row| self.open_view(row));
-        read.views = opened.filter(|view| is_for(view, here, label)).collect();
+        let opened = opened.filter(|view| is_for(view, stays_here, label));
+        // What a tool asks for by name it is given.
+        let asked_for = job.take.only.is_some() && !job.take.moment.is_between_prompts();
+        read.views = opened.filter(|view| asked_for || !self.is_counted_only(view, &job.take)).collect();
         job.rest.pop_front();
         self.pick_next(job);
     }
