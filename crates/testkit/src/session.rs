@@ -22,6 +22,8 @@ pub(crate) struct Look {
     pub(crate) prompt: char,
     /// The command that ends it.
     pub(crate) leave: &'static str,
+    /// For how long after a key it takes Enter for a line break in pasted text.
+    pub(crate) paste: Duration,
 }
 
 /// A running session; the terminal and the program go at drop.
@@ -40,8 +42,11 @@ impl Session {
     /// Waits until it can be typed to.
     pub fn ready(self) -> Result<Self> {
         let prompt = self.look.prompt;
-        let begins =
-            |line: &str| line.trim_start_matches(|c: char| c.is_whitespace() || c == '│').starts_with(prompt);
+        let begins = |line: &str| {
+            let line = line.trim_start_matches(|c: char| c.is_whitespace() || c == '│');
+            // A dialog marks its first choice as the input box is marked.
+            line.strip_prefix(prompt).is_some_and(|rest| !rest.trim_start().starts_with("1."))
+        };
         let what = format!("the prompt of {}", self.look.name);
         self.wait_for_screen(&what, |screen| screen.lines().any(begins), READY_TIMEOUT)?;
         Ok(self)
@@ -54,18 +59,30 @@ impl Session {
         let wanted = format!("{}{}", self.look.prompt, without_blanks(line));
         let typed = |screen: &str| without_blanks(screen).contains(&wanted);
         self.wait_for_screen("the typed line in the input box", typed, TYPED_TIMEOUT)?;
+        std::thread::sleep(self.look.paste); // sleep: how a program tells typing from pasting is time and nothing else
         self.tmux.send_keys(&["Enter"])
     }
 
-    /// Takes what a dialog that shows `text` offers first, and returns when the dialog is gone. A key pressed while
-    /// it is still being drawn is lost, so it is pressed again.
+    /// Takes what a dialog that shows `text` offers first, and returns when the dialog is gone.
     pub fn accept(&self, text: &str, timeout: Duration) -> Result<()> {
         let shown = |screen: &str| screen.contains(text);
         self.wait_for_screen("the dialog", shown, timeout)?;
+        self.press_until("Enter", "the end of the dialog", |screen| !shown(screen), timeout)
+    }
+
+    /// Presses `key` until the screen satisfies `wanted`: one that is pressed while a dialog is still being drawn is
+    /// lost.
+    pub fn press_until(
+        &self,
+        key: &str,
+        what: &str,
+        wanted: impl Fn(&str) -> bool,
+        timeout: Duration,
+    ) -> Result<()> {
         let deadline = Instant::now() + timeout;
         loop {
-            self.tmux.send_keys(&["Enter"])?;
-            match self.wait_for_screen("the end of the dialog", |screen| !shown(screen), PRESSED_TIMEOUT) {
+            self.tmux.send_keys(&[key])?;
+            match self.wait_for_screen(what, &wanted, PRESSED_TIMEOUT) {
                 Err(Error::Timeout { .. }) if Instant::now() < deadline => {}
                 ended => return ended.map(drop),
             }

@@ -4,6 +4,7 @@
 //! first start of a person leaves there, the way to sign in, and with what keeps the program off the network.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,8 @@ use crate::session::{Look, Session};
 use crate::stub_model::StubModel;
 use crate::{Error, Result};
 
-const LOOK: Look = Look { name: "Gemini CLI", prompt: '>', leave: "/quit" };
+const LOOK: Look =
+    Look { name: "Gemini CLI", prompt: '>', leave: "/quit", paste: Duration::from_millis(100) };
 
 /// One person's Gemini CLI with one project open.
 #[derive(Debug)]
