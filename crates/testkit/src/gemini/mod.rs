@@ -3,6 +3,8 @@
 //! No login, no key that opens anything, no traffic but loopback. The user's `settings.json` begins with what the
 //! first start of a person leaves there, the way to sign in, and with what keeps the program off the network.
 
+pub mod facts;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
