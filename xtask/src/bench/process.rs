@@ -14,7 +14,8 @@ pub fn peak_rss_mib(pid: u32) -> Result<f64> {
 
 fn memory_mib(pid: u32, which: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(which)).ok_or("no such line in its status")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(which)).ok_or("no such line in its status")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib / 1024.0)
 }
