@@ -285,6 +285,9 @@ async fn fetched(
         if let Some(end) = end {
             return end;
         }
+        if progress.has_changed().is_err() {
+            return Err(errors::internal("fetching the file broke"));
+        }
         asked.events.emit(Event::Progress(Progress { done, of })).await;
         tokio::select! {
             () = &mut over => {
