@@ -11,6 +11,7 @@ mod files;
 pub mod line;
 pub mod lines;
 pub mod paths;
+mod quiet;
 pub mod reply;
 pub mod request;
 
@@ -20,6 +21,7 @@ pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;
 pub use files::{Dropped, File, Progress};
 pub use line::{ClientLine, Hello, NodeHello, NodeLine, RequestLine};
+pub use quiet::*;
 pub use reply::*;
 pub use request::*;
 

@@ -87,6 +87,11 @@ impl Home {
         self.dir.join("node.log")
     }
 
+    /// What agent programs that come over HTTP show to be let in.
+    pub fn mcp_token(&self) -> PathBuf {
+        self.dir.join("mcp.token")
+    }
+
     /// Sealed files: those dropped here, and copies of those fetched.
     pub fn blobs(&self) -> PathBuf {
         self.dir.join("blobs")

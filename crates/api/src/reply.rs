@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Dropped, File, Progress};
+use crate::quiet::{Allowed, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
@@ -74,6 +75,12 @@ pub enum Reply {
     Relays(Relays),
     /// Space was given back.
     Compacted(Compacted),
+    /// What rooms and peers may do to sessions here.
+    Allowed(Vec<Allowed>),
+    /// What of rooms is given by itself.
+    Levels(Vec<Leveled>),
+    /// The tags of a directory.
+    Tags(Tagged),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
@@ -489,6 +496,12 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
+    /// The tags by which it is addressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -500,11 +513,28 @@ pub struct Session {
     pub heard_ago_s: Option<u64>,
 }
 
+/// When a session hears what does not wait for its prompt: what is urgent, and questions to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hears {
+    /// Between its tools.
+    pub tools: bool,
+    /// At the end of a turn.
+    pub stop: bool,
+    /// While it is idle, where its human allows it.
+    pub wake: bool,
+}
+
 /// A session of this node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OwnSession {
     /// The agent program's id of it.
     pub id: String,
+    /// What it is called among the sessions of this machine: `claude/api`, with the beginning of its id where another is called so.
+    #[serde(default)]
+    pub name: String,
+    /// Whether it is the one that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub you: bool,
     /// Its label: mostly the directory's name.
     pub label: String,
     /// The agent program.
@@ -567,6 +597,9 @@ pub struct Room {
     pub missing: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
+    /// Whether the node has made it by itself, for the sessions of a directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// How it travels: `p2p`, `lan` where it never leaves the local network, or `local` where it never leaves this
     /// machine.
     pub carrier: String,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quiet::{Level, MayDo, Mute, Verdict};
+
 /// How urgent a message is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,7 +185,8 @@ pub enum Request {
         /// Which room.
         #[serde(default)]
         room: Option<String>,
-        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, for whom alone it is.
+        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
+        /// for whom alone it is.
         #[serde(default)]
         to: Option<String>,
         /// What.
@@ -376,6 +379,9 @@ pub enum Request {
         /// The hook's parent process.
         #[serde(default)]
         parent_pid: Option<u32>,
+        /// It waits beside an idle session, for as long as it takes, until there is something to wake it for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        idle: bool,
     },
     /// What was given under this token has been written out. → `Reply::Done`
     Commit {
@@ -396,6 +402,47 @@ pub enum Request {
         /// One line.
         summary: String,
     },
+    /// What rooms and peers may do to sessions here: shown, or one of it set. → `Reply::Allowed`
+    Consent {
+        /// What.
+        #[serde(default)]
+        what: Option<MayDo>,
+        /// Whose messages: a room's or a peer's.
+        #[serde(default)]
+        whose: Option<String>,
+        /// What holds from now on.
+        #[serde(default)]
+        verdict: Option<Verdict>,
+    },
+    /// How much of rooms is given by itself to the sessions of a directory: shown, or set. → `Reply::Levels`
+    RoomLevel {
+        /// Which room; absent: the default to be set, all to be muted or shown.
+        #[serde(default)]
+        room: Option<String>,
+        /// The directory; absent: where the caller stands.
+        #[serde(default)]
+        dir: Option<PathBuf>,
+        /// How much.
+        #[serde(default)]
+        level: Option<Level>,
+        /// How long nothing.
+        #[serde(default)]
+        mute: Option<Mute>,
+    },
+    /// The tags of a directory's sessions: shown, or one more or less. → `Reply::Tags`
+    Tags {
+        /// The directory; absent: where the caller stands.
+        #[serde(default)]
+        dir: Option<PathBuf>,
+        /// One more.
+        #[serde(default)]
+        add: Option<String>,
+        /// One less.
+        #[serde(default)]
+        remove: Option<String>,
+    },
+    /// The sessions of this machine that are there, those of the caller's directory first. → `Reply::Sessions`
+    SessionList,
     /// Shows or sets the status of sessions of this node: the caller's own, the one named, or those of the caller's
     /// directory. → `Reply::Sessions`
     SessionStatus {
@@ -475,6 +522,10 @@ impl Request {
             | Self::Who { .. }
             | Self::Unread
             | Self::RoomList
+            | Self::SessionList
+            | Self::Consent { .. }
+            | Self::RoomLevel { .. }
+            | Self::Tags { .. }
             | Self::RoomShow { .. }
             | Self::RoomExport { .. }
             | Self::RoomRetention { .. }
@@ -503,7 +554,7 @@ impl Request {
 
     /// Whether it goes on until it is cancelled.
     pub fn is_endless(&self) -> bool {
-        matches!(self, Self::Log { follow: true, .. })
+        matches!(self, Self::Log { follow: true, .. } | Self::Hook { idle: true, .. })
     }
 }
 

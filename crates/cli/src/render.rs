@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::clock;
 
+pub mod quiet;
 pub mod ruling;
 pub mod sessions;
 pub mod talk;
@@ -227,7 +228,8 @@ pub fn rooms(rooms: &[Room]) -> Vec<String> {
         let mark = if room.default { "*" } else { " " };
         let state =
             if room.state == "joined" { room.role.clone().unwrap_or_default() } else { room.state.clone() };
-        let heard: Vec<_> = room.bound.iter().map(|dir| dir.display().to_string()).collect();
+        let mut heard: Vec<_> = room.bound.iter().map(|dir| dir.display().to_string()).collect();
+        heard.extend(room.by_itself.then(|| dim("made by itself")));
         vec![
             format!("{mark} {}", bold(&room.name)),
             state,
@@ -259,6 +261,14 @@ pub fn room(room: &Room) -> Vec<String> {
             "read here",
             room.retention_days
                 .map_or("for ever".into(), |days| format!("for {}", count(days.get().into(), "day", "days"))),
+        ),
+        (
+            "made",
+            if room.by_itself {
+                "by itself, for the sessions of one directory".into()
+            } else {
+                String::new()
+            },
         ),
         ("heard in", if bound.is_empty() { "no directory".into() } else { bound.join(", ") }),
     ];
@@ -430,6 +440,7 @@ pub(crate) mod tests {
             waiting: 0,
             missing: 0,
             bound: vec!["/repo".into()],
+            by_itself: false,
             direct: None,
             retention_days: None,
             carrier: "p2p".into(),

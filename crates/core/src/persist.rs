@@ -222,6 +222,13 @@ pub enum Query {
         /// Which.
         ids: Vec<EntryId>,
     },
+    /// Arrived entries by their ids, by arrival. → `Loaded::Rows`
+    Entries {
+        /// The room.
+        room: RoomId,
+        /// Which.
+        ids: Vec<EntryId>,
+    },
     /// Arrived entries whose id lies between two, ends included. → `Loaded::Rows`
     Between {
         /// The room; absent: any.

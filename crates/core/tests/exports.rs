@@ -70,6 +70,9 @@ impl Alone {
             label: None,
             to: None,
             file: None,
+            peers: Vec::new(),
+            ask: None,
+            about: None,
             wait_ms: 0,
         };
         assert!(matches!(self.ask(Command::Send(send)), Some(Outcome::Sent(_))));

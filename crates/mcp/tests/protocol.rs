@@ -81,6 +81,18 @@ async fn the_generation_of_2026_07_28_needs_no_initialize() {
 }
 
 #[tokio::test]
+async fn what_is_not_offered_is_not_there() {
+    let (_dir, home) = home();
+    let mut agent = Agent::start(&home, no_node());
+    let opened = agent.initialize("2025-11-25").await;
+    assert_eq!(opened["capabilities"], json!({"experimental": {"claude/channel": {}}, "tools": {}}));
+    for (id, method) in (1..).zip(["prompts/list", "resources/list", "resources/templates/list"]) {
+        agent.say(json!({"jsonrpc": "2.0", "id": id, "method": method})).await;
+        assert_eq!(agent.hear().await["error"]["code"], -32601, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn stray_notifications_and_answers_disturb_nothing_at_any_time() {
     let (_dir, home) = home();
     let (record, _events) = Record::new();

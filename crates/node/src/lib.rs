@@ -6,7 +6,6 @@ mod caller;
 pub mod carriers;
 mod clock;
 pub mod config;
-#[allow(dead_code)] // its callers come with it
 mod consent;
 mod default_nick;
 mod driver;
@@ -16,7 +15,9 @@ mod files;
 mod home_dir;
 mod identity_backup;
 mod identity_file;
+mod levels;
 mod life;
+mod local_rooms;
 mod lock;
 mod log;
 mod node;
@@ -35,6 +36,8 @@ mod start;
 mod store_care;
 mod transcript;
 mod verify_export;
+mod waiters;
+mod waker;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -13,14 +13,17 @@ use crate::bindings::{self, Bindings};
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
-use crate::consent::{Consent, What};
+use crate::consent::Consent;
 use crate::driver::Driver;
 use crate::files::Files;
+use crate::levels::Tags;
 use crate::life::Life;
+use crate::local_rooms::{self, LocalRooms};
 use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
-use crate::sessions::{Session, Sessions, Sighting};
+use crate::sessions::{About, Session, Sessions, Sighting};
+use crate::waiters::Waiters;
 
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
@@ -38,9 +41,13 @@ pub(crate) struct Node {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub files: Arc<Files>,
-    consent: Consent,
+    /// Who waits for something to happen.
+    pub waiters: Waiters,
+    pub local_rooms: LocalRooms,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
+    consent: Mutex<Consent>,
+    tags: Mutex<Tags>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -62,8 +69,11 @@ pub(crate) struct NodeParts {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub files: Arc<Files>,
+    pub local_rooms: LocalRooms,
     pub sessions: Sessions,
     pub bindings: Bindings,
+    pub consent: Consent,
+    pub tags: Tags,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,9 +94,12 @@ impl Node {
             index: parts.index,
             retention: parts.retention,
             files: parts.files,
-            consent: Consent::default(),
+            waiters: Waiters::default(),
+            local_rooms: parts.local_rooms,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
+            consent: Mutex::new(parts.consent),
+            tags: Mutex::new(parts.tags),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -102,17 +115,20 @@ impl Node {
         *lock(&self.relays_told) = Some(urls);
     }
 
-    /// Whether what a peer says in a room may do this.
-    pub(crate) fn may(&self, what: What, room: RoomId, peer: PeerId) -> bool {
-        self.consent.may(what, room, peer)
-    }
-
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
     }
 
     pub(crate) fn bindings(&self) -> MutexGuard<'_, Bindings> {
         lock(&self.bindings)
+    }
+
+    pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
+        lock(&self.consent)
+    }
+
+    pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {
+        lock(&self.tags)
     }
 
     /// Counts a connection of an agent.
@@ -129,6 +145,7 @@ impl Node {
             }
         }
         lock(&self.given).retain(|_, to| *to != holder);
+        self.driver.stir();
     }
 
     /// Notes to whom something was given.
@@ -186,6 +203,9 @@ impl Node {
             (sessions.get(&key).cloned(), writes)
         };
         self.cast_all(writes).await;
+        if let Some(session) = &session {
+            local_rooms::meet(self, session).await;
+        }
         session
     }
 
@@ -194,16 +214,21 @@ impl Node {
         let commands: Vec<Command> = {
             let mut sessions = self.sessions();
             let write = sessions.end(key);
-            write.into_iter().chain(sessions.announcements(key, &[], None, self.clock.now())).collect()
+            write
+                .into_iter()
+                .chain(sessions.announcements(key, &[], About::default(), self.clock.now()))
+                .collect()
         };
         self.cast_all(commands).await;
+        self.driver.stir();
     }
 
     /// Tells the rooms a session hears that it is there and how it is, as far as they do not know.
     pub(crate) async fn announce(&self, session: &Session) {
         let rooms: Vec<RoomId> = self.heard_by(session).await.into_iter().map(|heard| heard.room).collect();
-        let branch = bindings::branch_of(&session.dir);
-        let commands = self.sessions().announcements(&session.key(), &rooms, branch, self.clock.now());
+        let tags = self.tags().of(&bindings::key_of(&session.dir));
+        let about = About { branch: bindings::branch_of(&session.dir), tags };
+        let commands = self.sessions().announcements(&session.key(), &rooms, about, self.clock.now());
         self.cast_all(commands).await;
     }
 

@@ -7,11 +7,13 @@ mod doctor;
 mod export;
 mod files;
 mod here;
-mod hook;
+pub(crate) mod hook;
 mod log;
 mod members;
+pub(crate) mod moments;
 mod peers;
 pub(crate) mod place;
+mod quiet;
 pub(crate) mod relays;
 mod retention;
 mod rooms;
@@ -20,6 +22,7 @@ mod status;
 mod store;
 mod talk;
 mod tickets;
+mod whom;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -116,8 +119,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         }
         Request::StoreCompact => store::compact(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
-        Request::Hook { program, stdin, env, parent_pid: _ } => {
-            hook::hook(asked, hook::Call { program, stdin, env }).await
+        Request::Hook { program, stdin, env, parent_pid: _, idle } => {
+            hook::hook(asked, hook::Call { program, stdin, env, idle }).await
         }
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
@@ -128,6 +131,15 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         }
         Request::FileList { room } => files::list(asked, room).await,
         Request::FileGet { file, room, wait_ms } => files::get(asked, &file, room, wait_ms).await,
+        Request::Consent { what, whose, verdict } => {
+            let wanted = what.zip(whose).zip(verdict).map(|((what, whose), verdict)| (what, whose, verdict));
+            quiet::consent(asked, wanted).await
+        }
+        Request::RoomLevel { room, dir, level, mute } => {
+            quiet::levels(asked, quiet::Wanted { room, dir, level, mute }).await
+        }
+        Request::Tags { dir, add, remove } => quiet::tags(asked, dir, add, remove).await,
+        Request::SessionList => whom::list(asked).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

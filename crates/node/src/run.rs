@@ -19,13 +19,16 @@ use crate::carriers::p2p::TrustedRoots;
 use crate::carriers::{Both, BothOptions, CarrierEvent};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::consent::Consent;
 use crate::default_nick;
 use crate::driver::{Driver, Origin, Worker, WorkerParts};
 use crate::feed;
 use crate::files::{AutoFetcher, Files};
 use crate::home_dir;
 use crate::identity_file;
+use crate::levels::Tags;
 use crate::life::Ending;
+use crate::local_rooms::LocalRooms;
 use crate::lock::HomeLock;
 use crate::node::{Node, NodeParts};
 use crate::requests::relays;
@@ -35,7 +38,7 @@ use crate::sessions::Sessions;
 use crate::socket_file::SocketFile;
 use crate::start::StartError;
 use crate::transcript::TranscriptWriter;
-use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file};
+use crate::{READY_LINE, RunOptions, log, presence, restart, serve, socket_file, waker};
 
 /// Frames that may wait for the driver: each at most a mebibyte.
 const CARRIED_LEN: usize = 32;
@@ -115,6 +118,7 @@ impl Running {
         let mut store: Box<dyn Store> = Box::new(SqliteStore::open(&home.store(), OpenMode::Create)?);
         let snapshot = store.load()?;
         let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
+        let (consent, tags) = (Consent::restore(&snapshot), Tags::restore(&snapshot));
         let known_port = kept_port(&snapshot);
         let retention = Arc::new(Retention::restore(&snapshot));
         let default_nick = default_nick::of(config.nick.as_deref(), &snapshot, store.as_mut())?;
@@ -168,8 +172,11 @@ impl Running {
             index,
             retention,
             files,
+            local_rooms: LocalRooms::new(config.local_rooms.unwrap_or(true)),
             sessions,
             bindings,
+            consent,
+            tags,
         }));
         let (listener, socket, signals) = runtime.block_on(async { listen(&node) })?;
         let driving = spawn_driver(worker, &node, runtime)?;
@@ -179,6 +186,7 @@ impl Running {
         node.files.begin();
         runtime.spawn(serve::serve(node.clone(), listener));
         runtime.spawn(presence::watch(node.clone()));
+        runtime.spawn(waker::watch(node.clone()));
         runtime.spawn(socket_file::watch(node.clone(), socket.clone()));
         tracing::info!("node {version} serves {}", node.home.dir().display());
         Ok(Self { node, carrier, driving, transcribing, indexing, signals, socket })

@@ -240,6 +240,7 @@ fn what_is_no_hook_call_is_refused_and_the_node_goes_on() {
             stdin: stdin.into(),
             env: Default::default(),
             parent_pid: None,
+            idle: false,
         };
         assert!(matches!(client.call(&request), Err(ClientError::Refused(_))), "{program} {stdin}");
     }

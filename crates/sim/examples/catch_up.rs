@@ -133,6 +133,9 @@ fn main() {
             label: None,
             to: None,
             file: None,
+            peers: Vec::new(),
+            ask: None,
+            about: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

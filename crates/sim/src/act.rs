@@ -167,6 +167,9 @@ impl World {
             label: session.map(|key| format!("label-{key}")),
             to: None,
             file: None,
+            peers: Vec::new(),
+            ask: None,
+            about: None,
             wait_ms: 0,
         })
     }

@@ -24,6 +24,8 @@ fn working() -> Presence {
         branch: Some("postgres".into()),
         status: Some(Status::Working),
         threshold: Some(Priority::Normal),
+        reach: None,
+        tags: Vec::new(),
         left_ms: None,
     }
 }

@@ -76,6 +76,8 @@ pub const MAX_TICKET_ADDRESSES: usize = 4;
 /// Longest sealed signal, in bytes: a label, a program, a directory name, a branch, a summary, each as long as it may be
 /// and of four bytes a character.
 pub const MAX_SIGNAL_BYTES: usize = 2048;
+/// Most tags of one session: all of them stand in its signal, beside everything else it says.
+pub const MAX_TAGS: usize = 8;
 /// Longest summary of a session, in characters: two lines of a terminal.
 pub const MAX_SUMMARY_CHARS: usize = 200;
 /// Longest name of a session's directory, in characters: the names people give fit, and a signal holds it.

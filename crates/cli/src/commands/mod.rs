@@ -18,6 +18,7 @@ mod node;
 mod node_log;
 mod pages;
 mod peer;
+mod quiet;
 mod relays;
 mod room;
 mod search;
@@ -75,7 +76,7 @@ pub fn run(cli: Cli, out: &Output) -> Outcome {
     match cli.command {
         // These end by their own rules when they are interrupted.
         Some(Command::Node(Node::Run { background })) => node::run(&context, background),
-        Some(Command::Mcp) => mcp::run(&context),
+        Some(Command::Mcp(mcp)) => mcp::run(&context, &mcp),
         command => {
             let interrupt = Interrupt::watch()?;
             let is_new = !makes_a_home(command.as_ref()) && !context.home.identity().exists();
@@ -125,7 +126,7 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Demo
                 | Node(_)
                 | Hook { .. }
-                | Mcp
+                | Mcp(_)
         )
     )
 }
@@ -145,6 +146,12 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),
         Some(Command::Unread) => unread::run(context),
+        Some(Command::Allow(allow)) => quiet::allow(context, allow),
+        Some(Command::Deny(allow)) => quiet::deny(context, allow),
+        Some(Command::Mute(mute)) => quiet::mute(context, mute),
+        Some(Command::Unmute(unmute)) => quiet::unmute(context, unmute.room),
+        Some(Command::Tag(command)) => quiet::tag(context, command),
+        Some(Command::Room(Room::Level(level))) => quiet::level(context, level),
         Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),
         Some(Command::Room(room)) => room::run(context, room),
         Some(Command::Member(member)) => member::run(context, member),
@@ -163,7 +170,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // They were run before anything else.
-        Some(Command::Hook { .. } | Command::Mcp | Command::VerifyExport { .. }) => Ok(()),
+        Some(Command::Hook { .. } | Command::Mcp(_) | Command::VerifyExport { .. }) => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{input, render};
 const WAIT_MS: u64 = 500;
 
 pub fn run(context: &Context, send: Send) -> Outcome {
-    say(context, &send.text, send.room, None, send.priority)
+    say(context, &send.text, send.room, send.to, send.priority)
 }
 
 /// `parlor tell`: says something to one peer alone.

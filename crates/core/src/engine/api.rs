@@ -2,6 +2,8 @@
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
 mod file;
+mod hearing;
+mod moment;
 mod presence;
 mod view;
 
@@ -17,7 +19,9 @@ use crate::room::body::Announced;
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
 pub use file::FileView;
-pub use presence::{Presence, SessionView, Status};
+pub use hearing::Level;
+pub use moment::{AskView, Listener, Moment, UrgentView};
+pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
     AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,
 };
@@ -422,12 +426,18 @@ pub struct Send {
     pub author: Author,
     /// The reader that wrote it, as `Take::session` names it: its own words are never unread to it.
     pub origin: Option<String>,
-    /// What others see of the session it was written in.
+    /// What others see of the session it was written in: its label, or in a room that stays here its name.
     pub label: Option<String>,
-    /// The label of the one session it is for, in a direct room.
+    /// The one session it is for: by its label in a direct room, by its name or a part of it in one that stays here.
     pub to: Option<String>,
     /// The file it announces.
     pub file: Option<Announced>,
+    /// It is for these members, though all may read it.
+    pub peers: Vec<PeerId>,
+    /// It is a question, and answers are waited for until then, by this node's wall clock.
+    pub ask: Option<TimeMs>,
+    /// The question it answers.
+    pub about: Option<EntryId>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
 }
@@ -442,18 +452,27 @@ pub struct TakeRoom {
 }
 
 /// Unread messages wanted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Take {
     /// Who holds them until they are committed.
     pub holder: HolderId,
     /// For which session.
     pub session: String,
-    /// What others see of that session; absent: it is given what is for any session.
+    /// What that session is called: its label, or its whole name (`SessionName`), by which it is meant in a room that stays
+    /// here; absent: it is given what is for any session.
     pub label: Option<String>,
     /// Of which rooms, the default first.
     pub rooms: Vec<TakeRoom>,
     /// How much.
     pub budget: Budget,
+    /// What the session is doing.
+    pub moment: Moment,
+    /// The session's tags.
+    pub tags: Vec<String>,
+    /// Whose words are not given to it, in which room: they are counted.
+    pub deny: Vec<(RoomId, PeerId)>,
+    /// Only these, ahead of everything else that is unread.
+    pub only: Option<Vec<EntryId>>,
 }
 
 /// How a command ended well.
@@ -540,6 +559,8 @@ pub struct Sent {
 pub struct Taken {
     /// The text; empty when there is nothing to give.
     pub text: String,
+    /// The mark of the fence in it.
+    pub mark: String,
     /// To commit; absent when there is nothing to commit.
     pub token: Option<u64>,
     /// How many messages are in the text.
@@ -579,6 +600,12 @@ pub struct MessageView {
     pub newer: bool,
     /// The one session of its reader it is for; absent: all of them.
     pub to: Option<CleanText>,
+    /// The members it is for; none: all of them.
+    pub peers: Vec<PeerId>,
+    /// It is a question, and answers are waited for until then, by its author's clock.
+    pub ask: Option<TimeMs>,
+    /// The question it answers.
+    pub about: Option<EntryId>,
     /// Whether its author's identity is revoked by now.
     pub revoked: bool,
     /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
@@ -647,6 +674,9 @@ pub enum Failure {
     /// The request id was used for something else.
     #[error("this request id stood for another message already")]
     RequestReused,
+    /// Nobody answers its own question.
+    #[error("that question is your own")]
+    OwnQuestion,
     /// No key to seal under that this node can open.
     #[error("no key of the room has reached this node yet")]
     NoKey,

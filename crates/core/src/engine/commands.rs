@@ -27,6 +27,12 @@ fn fingerprint(send: &Send) -> BodyHash {
     if let Some(to) = &send.to {
         hasher.update(&blake3::hash(to.as_bytes()).as_bytes()[..]);
     }
+    // Until when it is asked changes from one try to the next.
+    if send.ask.is_some() {
+        hasher.update(b"asks");
+    }
+    send.about.iter().for_each(|about| _ = hasher.update(&about.0));
+    send.peers.iter().for_each(|peer| _ = hasher.update(&peer.0));
     hasher.update(send.text.as_bytes());
     BodyHash(*hasher.finalize().as_bytes())
 }
@@ -424,8 +430,17 @@ impl Engine {
             priority: body::priority_number(send.priority),
             to: send.to.clone(),
             file: send.file.clone(),
+            ask: send.ask.map(|deadline| body::Asking { deadline: self.clamped(deadline) }),
+            about: send.about,
+            peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
             ..Body::default()
         };
+        if body.ask.is_some() {
+            self.may_ask()?;
+        }
+        if let Some(about) = &send.about {
+            self.may_answer(about, send)?;
+        }
         let row = self.author_data(send.room, &body, send.origin.clone())?;
         let asked = fingerprint(send);
         let done = RequestRecord { room: send.room, entry: row.id, chain: row.chain, seq: row.seq, asked };

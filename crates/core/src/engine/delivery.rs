@@ -1,48 +1,28 @@
 //! What sessions have been given: cursors by arrival number, takes that are leased until they are committed, and
 //! the reading of unread messages into an injection. Must not move a cursor before a commit.
 
-use std::collections::{BTreeMap, VecDeque};
+mod cursors;
+mod picking;
+mod standing;
+
+use std::collections::VecDeque;
 
 use parlor_wire::{Data, RoomId};
 
 use super::api::{
     Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
 };
+use super::quiet::is_for;
 use super::{Engine, Pending};
-use crate::persist::{DataRow, Loaded, Op, Query, Table};
-use crate::room::record::CursorRecord;
+use crate::persist::{DataRow, Loaded, Query};
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
-use crate::text::names;
+pub(super) use cursors::Deliveries;
+use cursors::{Held, Move};
 
 /// How many messages back a new session is told.
 const EARLIER_MESSAGES: usize = 20;
 /// How many unread messages are read at once; more are announced.
 const TAKE_ROWS: u32 = 128;
-/// Most cursors kept; those that moved longest ago are forgotten first.
-const MAX_CURSORS: usize = 4096;
-
-/// Whether a message is for a session of that label: for all of this identity's, or for it by name.
-fn is_for(view: &MessageView, label: Option<&str>) -> bool {
-    match (&view.to, label) {
-        (None, _) | (Some(_), None) => true,
-        (Some(to), Some(label)) => !view.own && *to == names::session_label(label),
-    }
-}
-
-/// Cursors and takes.
-pub(super) struct Deliveries {
-    cursors: BTreeMap<(RoomId, String), CursorRecord>,
-    held: BTreeMap<u64, Held>,
-    next_token: u64,
-}
-
-/// What one take leases.
-struct Held {
-    holder: HolderId,
-    session: String,
-    /// By room: the arrival number up to which the text gives.
-    upto: Vec<(RoomId, u64)>,
-}
 
 /// A take in progress: its rooms are read one by one.
 pub(super) struct TakeJob {
@@ -69,6 +49,8 @@ struct RoomRead {
     read_upto: u64,
     /// With `fresh`: how many there are since the binding. Else: how many there are beyond `read_upto`.
     counted: u64,
+    /// These were picked from among others, which stay unread.
+    picked: bool,
 }
 
 /// A count in progress.
@@ -82,61 +64,6 @@ pub(super) struct UnreadJob {
     counted: Vec<(RoomId, u64)>,
 }
 
-impl Deliveries {
-    pub(super) fn new(first_token: u64) -> Self {
-        Self { cursors: BTreeMap::new(), held: BTreeMap::new(), next_token: first_token }
-    }
-
-    pub(super) fn restore_cursor(&mut self, key: &[u8], value: &[u8]) {
-        let Some((room, session)) = key.split_at_checked(32) else { return };
-        let (Ok(room), Ok(session)) = (RoomId::try_from(room), String::from_utf8(session.to_vec())) else {
-            return;
-        };
-        self.cursors.insert((room, session), minicbor::decode(value).unwrap_or_default());
-    }
-
-    pub(super) fn takes(&self) -> usize {
-        self.held.len()
-    }
-
-    pub(super) fn cursors(&self) -> usize {
-        self.cursors.len()
-    }
-
-    fn cursor(&self, room: RoomId, session: &str) -> Option<u64> {
-        self.cursors.get(&(room, session.to_owned())).map(|cursor| cursor.upto)
-    }
-
-    fn set(&mut self, room: RoomId, session: &str, upto: u64, now_ms: u64, ops: &mut Vec<Op>) {
-        let record = CursorRecord { upto, moved: now_ms };
-        let key = [&room.0[..], session.as_bytes()].concat();
-        ops.push(Op::Put { table: Table::Cursor, key, value: parlor_wire::cbor::encode(&record) });
-        self.cursors.insert((room, session.to_owned()), record);
-        if self.cursors.len() > MAX_CURSORS {
-            let oldest =
-                self.cursors.iter().min_by_key(|(_, cursor)| cursor.moved).map(|(key, _)| key.clone());
-            if let Some((room, session)) = oldest {
-                ops.push(Op::Delete {
-                    table: Table::Cursor,
-                    key: [&room.0[..], session.as_bytes()].concat(),
-                });
-                self.cursors.remove(&(room, session));
-            }
-        }
-    }
-
-    /// A session that had read everything has also read what it has just written itself: its cursor moves on,
-    /// so that a session that only writes never has to look past its own words.
-    pub(super) fn wrote(&mut self, room: RoomId, session: Option<&str>, arrival: u64, ops: &mut Vec<Op>) {
-        let Some(session) = session else { return };
-        let taken = self.held.values().any(|held| held.session == session);
-        if !taken && self.cursor(room, session).is_some_and(|upto| upto + 1 == arrival) {
-            let moved = self.cursors.get(&(room, session.to_owned())).map_or(0, |cursor| cursor.moved);
-            self.set(room, session, arrival, moved, ops);
-        }
-    }
-}
-
 impl Engine {
     /// Begins a take. A session has one at a time; another caller meanwhile is given nothing.
     pub(super) fn take(&mut self, request: RequestId, take: Take) {
@@ -147,10 +74,11 @@ impl Engine {
         }
         let token = self.deliveries.next_token;
         self.deliveries.next_token += 1;
-        let held = Held { holder: take.holder, session: take.session.clone(), upto: Vec::new() };
+        let held = Held { holder: take.holder, session: take.session.clone(), moves: Vec::new() };
         self.deliveries.held.insert(token, held);
         let rest = take.rooms.iter().cloned().collect();
-        self.take_next(TakeJob { request, take, token, rest, read: Vec::new() });
+        let job = TakeJob { request, take, token, rest, read: Vec::new() };
+        if job.take.picks() { self.pick_next(job) } else { self.take_next(job) }
     }
 
     fn take_next(&mut self, mut job: TakeJob) {
@@ -161,6 +89,7 @@ impl Engine {
             };
             let cursor = self.deliveries.cursor(next.room, &job.take.session);
             let read = RoomRead {
+                picked: false,
                 room: next.room,
                 fresh: cursor.is_none(),
                 bound_at: next.bound_at,
@@ -225,9 +154,12 @@ impl Engine {
         }
         let Some(read) = job.read.last_mut() else { return };
         match loaded {
+            Some(Loaded::Rows(rows)) if read.picked => self.picked_rows(job, rows),
             Some(Loaded::Rows(rows)) => self.take_rows(job, rows),
             Some(Loaded::Count(count)) => {
-                read.counted = count;
+                let ahead = self.deliveries.ahead_of(read.room, &job.take.session, read.read_upto);
+                read.counted = count.saturating_sub(ahead);
+                let count = read.counted;
                 if read.fresh && count > 0 {
                     return self.take_earlier(job);
                 }
@@ -246,18 +178,20 @@ impl Engine {
         let Some(read) = job.read.last_mut() else { return };
         let (room, head, after, fresh) = (read.room, read.head, read.read_upto, read.fresh);
         let last = rows.last().and_then(|row| row.arrival).unwrap_or(head);
+        let ahead = self.deliveries.ahead(room, &job.take.session);
         let within = |row: &&DataRow| {
-            row.arrival.is_some_and(|at| at > after && at <= head) && !(fresh && row.history)
+            let is_new = |at| at > after && at <= head && ahead.binary_search(&at).is_err();
+            row.arrival.is_some_and(is_new) && !(fresh && row.history)
         };
-        let label = job.take.label.as_deref();
+        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
         let views: Vec<MessageView> = rows
             .iter()
             .filter(within)
             .filter_map(|row| self.open_view(row))
-            .filter(|view| is_for(view, label))
+            .filter(|view| is_for(view, here, label))
             .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
-            views.into_iter().partition(|view| view.priority < Priority::GIVEN_AT_PROMPT);
+            views.into_iter().partition(|view| self.is_counted_only(view, &job.take));
         read.low += low.len() as u64;
         if fresh {
             views.drain(..views.len().saturating_sub(EARLIER_MESSAGES));
@@ -265,11 +199,11 @@ impl Engine {
         } else {
             read.views.extend(views);
             read.read_upto = if full { last.min(head) } else { head };
-            // Of a direct room some may be for other sessions: what lies beyond is not counted, it is given next.
-            let direct = self.direct_peer(&room).is_some();
-            if full && last < head && (!direct || read.views.is_empty()) {
+            let nothing = read.views.is_empty();
+            // Where some may be for other sessions, what lies beyond is not counted: it is given next.
+            if full && last < head && (nothing || !self.has_some_for_others(&room)) {
                 // Of low messages alone nobody is told at length: what lies behind them is looked for.
-                return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
+                return if nothing { self.take_unread(job) } else { self.take_count(job) };
             }
         }
         job.rest.pop_front();
@@ -284,28 +218,44 @@ impl Engine {
             boundary
         };
         let news: Vec<RoomNews> = job.read.iter().map(|read| self.news(read)).collect();
-        let injection = inject(self.now.wall_ms, boundary, job.take.budget, &news);
-        let (upto, messages, more) = advance(&job, &injection, self);
-        let nothing_moves = upto.is_empty();
+        let status = self.status_of(&job.take);
+        let injection = inject(self.now.wall_ms, boundary, job.take.budget, &status, &news);
+        let (moves, messages, more) = advance(&job, &injection, self);
+        let nothing_moves = moves.is_empty();
         if nothing_moves {
             self.deliveries.held.remove(&job.token);
         } else if let Some(held) = self.deliveries.held.get_mut(&job.token) {
-            held.upto = upto;
+            held.moves = moves;
         }
         let token = (!nothing_moves).then_some(job.token);
-        let taken = Taken { text: injection.text, token, messages, more };
+        let taken = Taken { text: injection.text, mark: injection.mark, token, messages, more };
         self.reply(job.request, Ok(Outcome::Taken(taken)));
     }
 
+    /// Whether a message is told by number alone: one of low priority, of somebody whom the session is not to hear, or one that
+    /// has become nobody's business but the asker's.
+    fn is_counted_only(&self, view: &MessageView, take: &Take) -> bool {
+        view.priority < Priority::GIVEN_AT_PROMPT
+            || take.deny.contains(&(view.room, view.peer))
+            || (view.priority == Priority::Normal && self.is_settled_for(view, &take.session))
+    }
+
+    /// Whether a message is addressed to whoever is given it here.
+    fn is_to_this(&self, view: &MessageView) -> bool {
+        let asks_one = view.ask.is_some() && self.direct_peer(&view.room).is_some();
+        let is_named = view.to.is_some() || view.peers.contains(&self.me) || asks_one;
+        is_named && (!view.own || (view.to.is_some() && self.stays_here(&view.room)))
+    }
+
     fn news(&self, read: &RoomRead) -> RoomNews {
-        let lines: Vec<Line> = read.views.iter().map(line).collect();
+        let lines: Vec<Line> = read.views.iter().map(|view| line(view, self.is_to_this(view))).collect();
         let shown = lines.len() as u64;
         let (earlier, unread) = if read.fresh { (lines, Vec::new()) } else { (Vec::new(), lines) };
         let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
         RoomNews {
             room_name: self.room_name_apart(read.room),
-            // Of a direct room some of the older ones may be for other sessions.
-            older_count: if earlier.is_empty() || self.direct_peer(&read.room).is_some() { 0 } else { older },
+            // Some of the older ones may be for other sessions.
+            older_count: if earlier.is_empty() || self.has_some_for_others(&read.room) { 0 } else { older },
             unread_total: if read.fresh { 0 } else { shown + read.counted },
             earlier,
             unread,
@@ -319,10 +269,8 @@ impl Engine {
             self.reply(request, Err(Failure::NoSuchTake));
             return;
         };
-        for (room, upto) in held.upto {
-            if self.deliveries.cursor(room, &held.session).is_none_or(|at| at < upto) {
-                self.deliveries.set(room, &held.session, upto, self.now.wall_ms, &mut self.ops);
-            }
+        for (room, step) in held.moves {
+            self.deliveries.apply(room, &held.session, step, self.now.wall_ms, &mut self.ops);
         }
         self.reply(request, Ok(Outcome::Done));
     }
@@ -380,8 +328,7 @@ impl Engine {
     /// Asks the store: for a number, or where some may be for another session, for the messages themselves.
     fn unread_after(&mut self, job: UnreadJob, room: RoomId, after: u64) {
         let except_origin = Some(job.session.clone());
-        let direct = self.rooms.get(&room).is_some_and(|held| held.local.direct.is_some());
-        let query = if direct && job.label.is_some() {
+        let query = if self.has_some_for_others(&room) && job.label.is_some() {
             Query::Arrivals { room, after, limit: TAKE_ROWS, except_origin, without_history: true }
         } else {
             Query::CountArrivals { room, after, except_origin, without_history: true }
@@ -392,11 +339,18 @@ impl Engine {
     pub(super) fn unread_loaded(&mut self, mut job: UnreadJob, loaded: Option<Loaded>) {
         let Some(room) = job.rest.front().map(|next| next.room) else { return self.unread_next(job) };
         let (count, on) = match loaded {
-            Some(Loaded::Count(count)) => (count, None),
+            Some(Loaded::Count(count)) => {
+                let bound_at = job.rest.front().map_or(0, |next| next.bound_at);
+                let after = self.deliveries.cursor(room, &job.session).unwrap_or(bound_at);
+                (count.saturating_sub(self.deliveries.ahead_of(room, &job.session, after)), None)
+            }
             Some(Loaded::Rows(rows)) => {
-                let label = job.label.as_deref();
+                let (label, here) = (job.label.as_deref(), self.stays_here(&room));
+                let was_given =
+                    |view: &MessageView| self.deliveries.was_given(room, &job.session, view.arrival);
                 let views = rows.iter().filter_map(|row| self.open_view(row));
-                let count = views.filter(|view| is_for(view, label)).count() as u64;
+                let unread = views.filter(|view| is_for(view, here, label) && !was_given(view));
+                let count = unread.count() as u64;
                 let full = rows.len() as u32 >= TAKE_ROWS;
                 (count, rows.last().and_then(|row| row.arrival).filter(|_| full))
             }
@@ -427,35 +381,40 @@ impl Engine {
     }
 }
 
-/// How far each room's cursor moves when the text has been written out, and how many messages it gives.
-fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomId, u64)>, u64, u64) {
-    let mut upto = Vec::new();
+/// How each room's cursor moves when the text has been written out, and how many messages it gives.
+fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomId, Move)>, u64, u64) {
+    let mut moves = Vec::new();
     let mut messages = 0;
     let mut more = 0;
     for (read, given) in job.read.iter().zip(&injection.given) {
         messages += (given.earlier + given.unread) as u64;
-        let to = if read.fresh {
-            read.head
-        } else {
-            more += (read.views.len() - given.unread) as u64 + read.counted;
-            match given.unread.checked_sub(1).and_then(|last| read.views.get(last)) {
-                _ if given.unread == read.views.len() => read.read_upto,
-                Some(last) => last.arrival,
-                None => continue,
+        more += if read.fresh { 0 } else { (read.views.len() - given.unread) as u64 + read.counted };
+        let shown = &read.views[..given.unread.min(read.views.len())];
+        let to = match shown.last() {
+            _ if read.picked => {
+                if !shown.is_empty() {
+                    let arrivals = shown.iter().map(|view| view.arrival).collect();
+                    moves.push((read.room, Move::Ahead(arrivals)));
+                }
+                continue;
             }
+            _ if read.fresh => read.head,
+            _ if given.unread == read.views.len() => read.read_upto,
+            Some(last) => last.arrival,
+            None => continue,
         };
         if engine.deliveries.cursor(read.room, &job.take.session) != Some(to) {
-            upto.push((read.room, to));
+            moves.push((read.room, Move::Upto(to)));
         }
     }
-    (upto, messages, more)
+    (moves, messages, more)
 }
 
 fn nothing() -> Taken {
-    Taken { text: String::new(), token: None, messages: 0, more: 0 }
+    Taken { text: String::new(), mark: String::new(), token: None, messages: 0, more: 0 }
 }
 
-fn line(view: &MessageView) -> Line {
+fn line(view: &MessageView, to_you: bool) -> Line {
     Line {
         name: view.name.clone(),
         session: view.session.clone(),
@@ -467,7 +426,8 @@ fn line(view: &MessageView) -> Line {
         time_ms: view.time_ms,
         id: view.id.short(),
         body: view.text.clone(),
-        to_you: view.to.is_some() && !view.own,
+        to_you,
+        asks: view.ask.is_some(),
         newer_kind: view.newer,
         marks: marks(view),
     }
@@ -475,6 +435,10 @@ fn line(view: &MessageView) -> Line {
 
 /// What else there is to say of a message.
 fn marks(view: &MessageView) -> Vec<&'static str> {
-    let known = [(view.revoked, "from a revoked identity"), (view.sealed_unfit, "key known to outsiders")];
+    let known = [
+        (view.about.is_some(), "an answer"),
+        (view.revoked, "from a revoked identity"),
+        (view.sealed_unfit, "key known to outsiders"),
+    ];
     known.into_iter().filter_map(|(so, mark)| so.then_some(mark)).collect()
 }

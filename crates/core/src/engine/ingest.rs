@@ -312,6 +312,7 @@ impl Engine {
             self.note_file(row, &body);
             // History is told too: whoever follows a log they have just joined wants to see it come.
             let view = self.view_of(row, author, time, &body);
+            self.note_urgent(row, &view, &body);
             self.arrived.push(view);
         }
     }

@@ -81,6 +81,7 @@ impl Engine {
             ticket_seeds: BTreeMap::new(),
             links: BTreeMap::new(),
             deliveries: super::delivery::Deliveries::new(first_token),
+            urgents: super::asks::Urgents::default(),
             presence: super::presence::PresenceBook::default(),
             whereabouts: super::whereabouts::WhereaboutsBook::default(),
             meshes: super::linking::Meshes::default(),
@@ -169,6 +170,7 @@ impl Engine {
                 }
                 Table::Cursor => self.deliveries.restore_cursor(key, value),
                 Table::Blob => self.files.restore(key, value),
+                Table::Urgent => self.urgents.restore(key, value, self.now),
                 Table::Tips => {
                     if let Some((room, chain)) = split_pair(key)
                         && let Some(room) = self.rooms.get_mut(&room)

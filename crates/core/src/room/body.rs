@@ -77,7 +77,7 @@ pub struct Body {
     /// 0 low, 1 normal, 2 now; absent: normal.
     #[n(5)]
     pub priority: Option<u8>,
-    /// The label of the one session it is for, in a direct room; absent: all of them.
+    /// The one session it is for: its label in a direct room, its name in one that stays on a machine; absent: all of them.
     #[n(6)]
     pub to: Option<String>,
     /// It is a question.

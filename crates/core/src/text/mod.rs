@@ -8,10 +8,12 @@ pub mod fence;
 pub mod file_name;
 pub mod inject;
 mod line;
+pub mod mention;
 pub mod names;
 mod resolve;
 pub mod safety;
 pub mod seek;
+pub mod session_name;
 pub mod time;
 
 pub use clean::{CleanText, Mode, clean};

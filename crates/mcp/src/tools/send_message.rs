@@ -23,7 +23,7 @@ pub(super) const SHORT_ID_CHARS: usize = 8;
 struct SendMessage {
     /// What to say.
     text: String,
-    /// A peer, or peer/session, to tell it to them alone.
+    /// A peer, peer/session, or a session of this machine (program/session), to tell it to them alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     to: Option<String>,

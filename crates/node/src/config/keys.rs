@@ -85,6 +85,14 @@ pub const KEYS: &[Key] = &[
         example: "/etc/ssl/relay-ca.pem",
     },
     Key {
+        name: "local_rooms",
+        takes: Takes::Bool,
+        otherwise: Otherwise::Value("true"),
+        says: "Whether the sessions of one directory are given a room by themselves that never leaves this machine, when one \
+               speaks to another or a second one begins where nothing is heard. Those that were made stay.",
+        example: "false",
+    },
+    Key {
         name: "files_auto_bytes",
         takes: Takes::Bytes,
         otherwise: Otherwise::Value("1048576"),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use parlor_api as api;
 use parlor_core::engine::api::{
-    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Priority, RoomStanding,
-    RoomView, SessionView, Status, TicketView, refusal_words,
+    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Priority, Reached,
+    RoomStanding, RoomView, SessionView, Status, TicketView, refusal_words,
 };
 use parlor_core::text::CleanText;
 use parlor_core::text::time::rfc3339;
@@ -122,6 +122,14 @@ fn status(status: Status) -> api::SessionStatus {
     }
 }
 
+fn hears(reach: Reached) -> api::Hears {
+    api::Hears {
+        tools: reach.at(Reached::TOOLS),
+        stop: reach.at(Reached::STOP),
+        wake: reach.at(Reached::WAKE),
+    }
+}
+
 fn session(view: SessionView, now_ms: u64) -> api::Session {
     let SessionView { presence, since, heard } = view;
     api::Session {
@@ -132,6 +140,8 @@ fn session(view: SessionView, now_ms: u64) -> api::Session {
         branch: presence.branch,
         status: presence.status.map(status),
         threshold: presence.threshold.map(priority),
+        hears: presence.reach.map(hears),
+        tags: presence.tags,
         since: Some(rfc3339(since)),
         last_heard: heard.map(rfc3339),
         heard_ago_s: heard.map(|at| now_ms.saturating_sub(at) / 1000),
@@ -215,6 +225,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         direct: view.direct.map(|peer| peer.to_string()),
         // Known to the node and not to the engine.
         retention_days: None,
+        by_itself: false,
         default,
         paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,

@@ -16,7 +16,7 @@ use parlor_wire::control::Role;
 use parlor_wire::ids::BodyHash;
 use parlor_wire::limits::MAX_FILE_NAME_BYTES;
 
-use super::{Asked, MAX_WAIT_MS, direct, place, talk};
+use super::{Asked, MAX_WAIT_MS, place, talk, whom};
 use crate::driver::PAGE_ROWS;
 use crate::errors;
 use crate::files::outgoing::{Bounds, Outgoing, open_outgoing};
@@ -53,15 +53,21 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
     let session = place::own_session(node, asked.caller).await;
     let author = asked.caller.author(&node.sessions());
     let outgoing = outgoing(asked, &dropping, session.as_ref(), author).await?;
+    let (mut here, mut warning) = (false, None);
     let (room, to) = match (&dropping.to, &dropping.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
-        (Some(to), None) => direct::room_for(asked, to).await?,
+        (Some(to), None) => {
+            let aim = whom::meant(asked, to).await?;
+            (here, warning) = (aim.here, aim.warning);
+            (aim.room, aim.to)
+        }
         (Some(_), Some(_)) => {
             let message = "a file goes to a room or to a peer alone, not to both";
             return Err(ApiError::new(ErrorKind::Usage, message));
         }
     };
     may_write(node, room).await?;
+    let stays_here = here || place::stays_here(node, room).await?;
     let name = short_name(&outgoing.name);
     let sealed = sealed(asked, outgoing, !dropping.allow_secrets).await?;
     let text = file_name::announcement(&name, sealed.length);
@@ -76,12 +82,15 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         priority: parlor_core::engine::api::Priority::Normal,
         author,
         origin: session.as_ref().map(Session::key).or_else(seat),
-        label: session.map(|session| session.label()),
+        label: session.map(|session| talk::session_shown(node, &session, stays_here)),
         to,
         file: Some(announced),
+        peers: Vec::new(),
+        ask: None,
+        about: None,
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
-    let sent = match node.driver.command(Command::Send(send)).await {
+    let mut sent = match node.driver.command(Command::Send(send)).await {
         Ok(Outcome::Sent(sent)) => sent,
         Ok(_) => return Err(errors::internal("the announcement was not answered")),
         Err(error) => {
@@ -90,6 +99,7 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         }
     };
     settle(node, room, sent.id, &sealed).await?;
+    sent.warnings.extend(warning.take());
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
         room: room.to_string(),

@@ -7,7 +7,7 @@ use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, Take
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, place};
+use super::{Asked, MAX_WAIT_MS, convert, direct, place, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -38,14 +38,20 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         return Err(ApiError::new(ErrorKind::Usage, message));
     }
     let session = place::own_session(node, asked.caller).await;
+    let (mut here, mut warning) = (false, None);
     let (room, to) = match (&said.to, &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
-        (Some(to), None) => direct::room_for(asked, to).await?,
+        (Some(to), None) => {
+            let aim = whom::meant(asked, to).await?;
+            (here, warning) = (aim.here, aim.warning);
+            (aim.room, aim.to)
+        }
         (Some(_), Some(_)) => {
-            let message = "a message goes to a room or to a peer alone, not to both";
+            let message = "a message goes to a room, or to a peer or a session alone, not to both";
             return Err(ApiError::new(ErrorKind::Usage, message));
         }
     };
+    let stays_here = here || place::stays_here(node, room).await?;
     let author = asked.caller.author(&node.sessions());
     // A person's own words are not unread to them, wherever they typed them.
     let seat = || (author == Author::Human).then(|| SEAT.to_owned());
@@ -56,15 +62,19 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         priority: convert::priority_to_core(said.priority),
         author,
         origin: session.as_ref().map(Session::key).or_else(seat),
-        label: session.map(|session| session.label()),
+        label: session.map(|session| session_shown(node, &session, stays_here)),
         to: to.clone(),
         file: None,
+        peers: Vec::new(),
+        ask: None,
+        about: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the message was not answered"));
     };
-    if let Some(label) = to {
+    sent.warnings.extend(warning);
+    if let Some(label) = to.filter(|_| !here) {
         sent.warnings.extend(direct::missing_session(node, room, &label).await?);
     }
     Ok(Reply::Sent(Sent {
@@ -75,6 +85,11 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         of: sent.of,
         warnings: sent.warnings,
     }))
+}
+
+/// What others see of a session: its label; on this machine, what another session of it is to type.
+pub(super) fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
+    if stays_here { whom::name(node, session) } else { session.label() }
 }
 
 /// The name a room is shown by.
@@ -189,8 +204,9 @@ pub(super) async fn counts(asked: &Asked<'_>, rooms: Vec<TakeRoom>) -> Result<Ve
     });
     let (rooms, names) = heard.await?;
     let reader = session.as_ref().map_or_else(|| SEAT.to_owned(), |session| session.key());
+    let name = session.as_ref().map(Session::full_name);
     let label = session.map(|session| session.label());
-    let command = Command::Unread { session: reader, label: label.clone(), rooms };
+    let command = Command::Unread { session: reader, label: name, rooms };
     let Outcome::Unread(counted) = node.driver.command(command).await? else {
         return Err(errors::internal("nothing was counted"));
     };

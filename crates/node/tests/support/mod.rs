@@ -183,7 +183,7 @@ pub fn hook_request(event: &str, session: &str, cwd: &Path, env: &[(&str, &str)]
         "prompt": "never kept",
     });
     let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect::<BTreeMap<_, _>>();
-    Request::Hook { program: "claude".into(), stdin: stdin.to_string(), env, parent_pid: None }
+    Request::Hook { program: "claude".into(), stdin: stdin.to_string(), env, parent_pid: None, idle: false }
 }
 
 /// Asks as the hook asks; what it is given is committed only if asked for.

@@ -1,4 +1,6 @@
-//! An interactive Claude Code in a terminal, typed to as a person types.
+//! An interactive agent program in a terminal, typed to as a person types.
+//!
+//! What differs between programs is their [`Look`]; nothing else of them is known here.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,27 +12,46 @@ const READY_TIMEOUT: Duration = Duration::from_secs(120);
 const TYPED_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a key that was taken may take to show.
 const PRESSED_TIMEOUT: Duration = Duration::from_secs(2);
-const PROMPT: char = '❯';
+
+/// How a program looks on a terminal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// What it is called, for errors.
+    pub(crate) name: &'static str,
+    /// What its input box begins with.
+    pub(crate) prompt: char,
+    /// The command that ends it.
+    pub(crate) leave: &'static str,
+}
 
 /// A running session; the terminal and the program go at drop.
 #[derive(Debug)]
 pub struct Session {
     tmux: Tmux,
+    look: Look,
 }
 
 impl Session {
-    pub(super) fn start(words: &[String], env: &[(String, String)], cwd: &Path) -> Result<Self> {
-        let session = Self { tmux: Tmux::start(words, env, cwd)? };
-        let ready = |screen: &str| screen.lines().any(|line| line.trim_start().starts_with(PROMPT));
-        session.wait_for_screen("the prompt of Claude Code", ready, READY_TIMEOUT)?;
-        Ok(session)
+    /// Starts it and does not wait.
+    pub(crate) fn begin(look: Look, words: &[String], env: &[(String, String)], cwd: &Path) -> Result<Self> {
+        Ok(Self { tmux: Tmux::start(words, env, cwd)?, look })
+    }
+
+    /// Waits until it can be typed to.
+    pub fn ready(self) -> Result<Self> {
+        let prompt = self.look.prompt;
+        let begins =
+            |line: &str| line.trim_start_matches(|c: char| c.is_whitespace() || c == '│').starts_with(prompt);
+        let what = format!("the prompt of {}", self.look.name);
+        self.wait_for_screen(&what, |screen| screen.lines().any(begins), READY_TIMEOUT)?;
+        Ok(self)
     }
 
     /// Types one line — a prompt or a command such as `/clear` — and sends it off once it stands in the
     /// input box.
     pub fn type_line(&self, line: &str) -> Result<()> {
         self.tmux.type_text(line)?;
-        let wanted = format!("{PROMPT}{}", without_blanks(line));
+        let wanted = format!("{}{}", self.look.prompt, without_blanks(line));
         let typed = |screen: &str| without_blanks(screen).contains(&wanted);
         self.wait_for_screen("the typed line in the input box", typed, TYPED_TIMEOUT)?;
         self.tmux.send_keys(&["Enter"])
@@ -76,9 +97,9 @@ impl Session {
         self.tmux.pid()
     }
 
-    /// Leaves by `/exit` and waits until the program has ended.
+    /// Leaves by the program's own command and waits until it has ended.
     pub fn exit(self) -> Result<()> {
-        self.type_line("/exit")?;
+        self.type_line(self.look.leave)?;
         self.tmux.wait_for_end(READY_TIMEOUT)
     }
 }
