@@ -90,6 +90,9 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         tags: Vec::new(),
         form: None,
         file: Some(announced),
+        peers: Vec::new(),
+        ask: None,
+        about: None,
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
     let mut sent = match node.driver.command(Command::Send(send)).await {
@@ -102,6 +105,7 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
     };
     sent.warnings.extend(warning);
     settle(node, room, sent.id, &sealed).await?;
+    sent.warnings.extend(warning.take());
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
         room: room.to_string(),
@@ -296,6 +300,9 @@ async fn fetched(
         };
         if let Some(end) = end {
             return end;
+        }
+        if progress.has_changed().is_err() {
+            return Err(errors::internal("fetching the file broke"));
         }
         asked.events.emit(Event::Progress(Progress { done, of })).await;
         tokio::select! {
