@@ -50,6 +50,7 @@ async fn wound_19_nobody_is_let_in_without_the_token_on_any_path_by_any_method()
                 "{shown:?}"
             );
             assert!(!heard.body.contains(&half), "{heard:?}");
+            assert_eq!(heard.headers["connection"], "close");
         }
     }
     let twice = server.post().with("authorization", "Bearer x");

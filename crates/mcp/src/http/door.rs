@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Request, Response, StatusCode};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,20 @@ impl Door {
     }
 
     /// Answers one request that came over the connection `written` is about.
-    pub(super) async fn answer<B>(&self, mut request: Request<B>, written: Arc<Written>) -> Answer
+    pub(super) async fn answer<B>(&self, request: Request<B>, written: Arc<Written>) -> Answer
+    where
+        B: Body + Send + 'static,
+        B::Error: std::fmt::Display,
+    {
+        let mut answer = self.let_in(request, written).await;
+        // What was refused was perhaps not read to its end, and then nothing can follow it: that has to be said.
+        if answer.status().is_client_error() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    async fn let_in<B>(&self, mut request: Request<B>, written: Arc<Written>) -> Answer
     where
         B: Body + Send + 'static,
         B::Error: std::fmt::Display,

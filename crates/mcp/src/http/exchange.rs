@@ -182,3 +182,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

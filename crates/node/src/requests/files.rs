@@ -100,8 +100,8 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
             return Err(error);
         }
     };
-    sent.warnings.extend(warning);
     settle(node, room, sent.id, &sealed).await?;
+    sent.warnings.extend(warning.take());
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
         room: room.to_string(),
@@ -296,6 +296,9 @@ async fn fetched(
         };
         if let Some(end) = end {
             return end;
+        }
+        if progress.has_changed().is_err() {
+            return Err(errors::internal("fetching the file broke"));
         }
         asked.events.emit(Event::Progress(Progress { done, of })).await;
         tokio::select! {
