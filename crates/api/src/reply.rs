@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::quiet::{Allowed, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
@@ -38,6 +39,8 @@ pub enum Reply {
     Left(Left),
     /// A message is durable here.
     Sent(Sent),
+    /// A question, and what has come of it.
+    Asked(Asked),
     /// What was found has been told.
     Found(Found),
     /// For how long a room may be read here.
@@ -343,6 +346,12 @@ pub struct Message {
     /// In a direct room: the one session it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Until when answers are waited for, of a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks_until: Option<String>,
+    /// The question it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,

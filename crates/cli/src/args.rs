@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
+mod ask;
 mod config;
 mod quiet;
 mod room;
@@ -14,6 +15,7 @@ mod ruling;
 mod service;
 mod talk;
 
+pub use ask::{Answer, Ask};
 pub use config::Config;
 pub use quiet::{Allow, Mute, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
@@ -65,6 +67,13 @@ pub enum Command {
     Send(Send),
     /// Says something to one peer alone: nobody else holds it, not even whoever carries the room you share.
     Tell(Tell),
+    /// Asks something and waits for the answer.
+    ///
+    /// One who is asked hears it between two tools, or when its turn ends. Of all in a room answers are collected until the time
+    /// is over. Ends with 6 when nobody has answered, and says how far the question has got.
+    Ask(Ask),
+    /// Answers a question.
+    Answer(Answer),
     /// Shows what was said, oldest first.
     Log(Log),
     /// Shows who is in the room, and their sessions; and the sessions of this machine.

@@ -70,6 +70,7 @@ impl Alone {
             label: None,
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
             ask: None,
             about: None,
             wait_ms: 0,

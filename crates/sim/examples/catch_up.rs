@@ -133,6 +133,7 @@ fn main() {
             label: None,
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
             ask: None,
             about: None,
             wait_ms: 0,

@@ -167,6 +167,7 @@ impl World {
             label: session.map(|key| format!("label-{key}")),
             to: None,
             peers: Vec::new(),
+            tags: Vec::new(),
             ask: None,
             about: None,
             wait_ms: 0,

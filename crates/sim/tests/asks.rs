@@ -31,6 +31,7 @@ fn message(room: RoomId, text: &str) -> Send {
         label: Some("api".into()),
         to: None,
         peers: Vec::new(),
+        tags: Vec::new(),
         ask: None,
         about: None,
         wait_ms: 0,

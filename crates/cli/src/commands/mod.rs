@@ -1,5 +1,6 @@
 //! One file per command: from its arguments to one request, from the answer to what is shown.
 
+mod ask;
 mod config;
 mod demo;
 mod doctor;
@@ -138,6 +139,8 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Invite(invite)) => invite::run(context, invite),
         Some(Command::Send(send)) => send::run(context, send),
         Some(Command::Tell(tell)) => send::tell(context, tell),
+        Some(Command::Ask(ask)) => ask::ask(context, ask, interrupt),
+        Some(Command::Answer(answer)) => ask::answer(context, answer),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),

@@ -13,7 +13,7 @@ use crate::{input, render};
 
 /// How long peers' acknowledgements are waited for, in milliseconds: those that are there answer in much less, and
 /// the message is safe already.
-const WAIT_MS: u64 = 500;
+pub(super) const WAIT_MS: u64 = 500;
 
 pub fn run(context: &Context, send: Send) -> Outcome {
     say(context, &send.text, send.room, send.to, send.priority)
@@ -51,7 +51,7 @@ fn say(
 }
 
 /// A ticket in a room stays where everybody of it, and their model providers, can read it.
-fn refuse_tickets(text: &str) -> Outcome {
+pub(super) fn refuse_tickets(text: &str) -> Outcome {
     if !holds_ticket(text) {
         return Ok(());
     }
@@ -70,7 +70,7 @@ fn holds_ticket(text: &str) -> bool {
 }
 
 /// New for every call, the same for its retries: by it the node knows a message again.
-fn request_id() -> Outcome<String> {
+pub(super) fn request_id() -> Outcome<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::machine(format!("the system gives no randomness: {error}"), "try again"))?;

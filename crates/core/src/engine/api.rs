@@ -413,6 +413,8 @@ pub struct Send {
     pub to: Option<String>,
     /// It is for these members, though all may read it.
     pub peers: Vec<PeerId>,
+    /// It is for sessions with one of these tags, though all may read it.
+    pub tags: Vec<String>,
     /// It is a question, and answers are waited for until then, by this node's wall clock.
     pub ask: Option<TimeMs>,
     /// The question it answers.
@@ -452,6 +454,8 @@ pub struct Take {
     pub deny: Vec<(RoomId, PeerId)>,
     /// Only these, ahead of everything else that is unread.
     pub only: Option<Vec<EntryId>>,
+    /// Only what this peer says, ahead of everything else.
+    pub from: Option<PeerId>,
 }
 
 /// How a command ended well.

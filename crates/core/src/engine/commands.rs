@@ -33,6 +33,9 @@ fn fingerprint(send: &Send) -> BodyHash {
     }
     send.about.iter().for_each(|about| _ = hasher.update(&about.0));
     send.peers.iter().for_each(|peer| _ = hasher.update(&peer.0));
+    for tag in &send.tags {
+        hasher.update(&blake3::hash(tag.as_bytes()).as_bytes()[..]);
+    }
     hasher.update(send.text.as_bytes());
     BodyHash(*hasher.finalize().as_bytes())
 }
@@ -429,6 +432,7 @@ impl Engine {
             to: send.to.clone(),
             ask: send.ask.map(|deadline| body::Asking { deadline: self.clamped(deadline) }),
             about: send.about,
+            tags: (!send.tags.is_empty()).then(|| send.tags.clone()),
             peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
             ..Body::default()
         };

@@ -84,14 +84,15 @@ pub(super) struct Taking {
     pub moment: Moment,
     pub deny: Vec<(RoomId, PeerId)>,
     pub only: Option<Vec<EntryId>>,
+    pub from: Option<PeerId>,
 }
 
 /// Leases it to the caller's connection.
 pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -> Result<Taken, ApiError> {
     let Listener { session, label, tags } = listener(asked.node, session);
-    let Taking { rooms, budget, moment, deny, only } = taking;
+    let Taking { rooms, budget, moment, deny, only, from } = taking;
     let holder = asked.caller.holder;
-    let take = Take { holder, session, label, rooms, budget, moment, tags, deny, only };
+    let take = Take { holder, session, label, rooms, budget, moment, tags, deny, only, from };
     match asked.node.driver.command(Command::Take(take)).await? {
         Outcome::Taken(taken) => {
             if let Some(token) = taken.token {
@@ -170,7 +171,8 @@ async fn until_woken(asked: &Asked<'_>, session: &Session, taking: Taking) -> Re
             let only = Some(waking.iter().map(|one| one.id).collect());
             let (rooms, moment) = (heard, Moment::Wake);
             let taken =
-                take(asked, session, Taking { rooms, budget: taking.budget, moment, deny, only }).await?;
+                take(asked, session, Taking { rooms, budget: taking.budget, moment, deny, only, from: None })
+                    .await?;
             if !taken.text.is_empty() && taken.token.is_some() {
                 return Ok(Reply::Hook(Hook { stdout: taken.text, token: taken.token, wake: true }));
             }

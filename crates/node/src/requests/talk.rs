@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use parlor_api::{self as api, ApiError, ErrorKind, Reply, Sent, UnreadRoom};
-use parlor_core::engine::api::{Author, Command, Outcome, Send, TakeRoom};
+use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, TakeRoom};
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
@@ -33,11 +33,7 @@ pub(super) struct Said {
 
 pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiError> {
     let node = asked.node;
-    if said.request_id.is_empty() || said.request_id.len() > MAX_REQUEST_ID_BYTES {
-        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
-        return Err(ApiError::new(ErrorKind::Usage, message));
-    }
-    let session = place::own_session(node, asked.caller).await;
+    check_request_id(&said.request_id)?;
     let (mut here, mut warning) = (false, None);
     let (room, to) = match (&said.to, &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
@@ -51,20 +47,18 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
             return Err(ApiError::new(ErrorKind::Usage, message));
         }
     };
-    let stays_here = here || place::stays_here(node, room).await?;
-    let author = asked.caller.author(&node.sessions());
-    // A person's own words are not unread to them, wherever they typed them.
-    let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+    let by = By::caller(asked, room).await?;
     let send = Send {
         room,
         text: said.text,
         request_id: said.request_id,
         priority: convert::priority_to_core(said.priority),
-        author,
-        origin: session.as_ref().map(Session::key).or_else(seat),
-        label: session.map(|session| session_shown(node, &session, stays_here)),
+        author: by.author,
+        origin: by.origin,
+        label: by.label,
         to: to.clone(),
         peers: Vec::new(),
+        tags: Vec::new(),
         ask: None,
         about: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
@@ -86,6 +80,38 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     }))
 }
 
+/// A retry is known by it, so it must be something, and not too much.
+pub(super) fn check_request_id(request_id: &str) -> Result<(), ApiError> {
+    if request_id.is_empty() || request_id.len() > MAX_REQUEST_ID_BYTES {
+        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
+        return Err(ApiError::new(ErrorKind::Usage, message));
+    }
+    Ok(())
+}
+
+/// Who says something in a room.
+pub(super) struct By {
+    pub author: Author,
+    pub origin: Option<String>,
+    pub label: Option<String>,
+    pub stays_here: bool,
+}
+
+impl By {
+    /// The caller.
+    pub(super) async fn caller(asked: &Asked<'_>, room: RoomId) -> Result<Self, ApiError> {
+        let node = asked.node;
+        let session = place::own_session(node, asked.caller).await;
+        let stays_here = place::stays_here(node, room).await?;
+        let author = asked.caller.author(&node.sessions());
+        // A person's own words are not unread to them, wherever they typed them.
+        let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+        let origin = session.as_ref().map(Session::key).or_else(seat);
+        let label = session.map(|session| session_shown(node, &session, stays_here));
+        Ok(Self { author, origin, label, stays_here })
+    }
+}
+
 /// What others see of a session: its label; on this machine, what another session of it is to type.
 fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
     if stays_here { whom::name(node, session) } else { session.label() }
@@ -103,6 +129,13 @@ pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -
         Some(name) => Some(place::room_named(node, &name).await?),
         None => None,
     };
+    let message = found(node, room, id).await?;
+    let name = room_name(node, message.room).await?;
+    Ok(Reply::Message(convert::message(message, &name)))
+}
+
+/// A message by its id or the beginning of it.
+pub(super) async fn found(node: &Node, room: Option<RoomId>, id: &str) -> Result<MessageView, ApiError> {
     let ranges = ranges(id);
     if ranges.is_empty() {
         let message = "a message is named by its id, or by at least the first 6 characters of it";
@@ -127,8 +160,7 @@ pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -
                 return Err(ApiError::new(ErrorKind::NotFound, message)
                     .hint("`parlor room retention` says for how long it is, and changes that"));
             }
-            let name = room_name(node, message.room).await?;
-            return Ok(Reply::Message(convert::message(message, &name)));
+            return Ok(message);
         }
     }
     Err(ApiError::new(ErrorKind::NotFound, "no message here begins like this")
