@@ -102,3 +102,41 @@ pub struct Tagged {
     /// Its tags.
     pub tags: Vec<String>,
 }
+
+/// What a message is beside its words, where nobody needs to be disturbed for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// That another was heard.
+    Ack,
+    /// How far something is.
+    Progress,
+}
+
+/// What a room costs, in characters that were given of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Budgeted {
+    /// The room.
+    pub room: String,
+    /// Its name.
+    pub room_name: String,
+    /// How much may be given in a day.
+    pub budget: u64,
+    /// How much was, today by the days of UTC.
+    pub today: u64,
+    /// How much was, in the last seven days.
+    pub week: u64,
+    /// To which sessions.
+    pub sessions: Vec<SpentBy>,
+}
+
+/// What one session was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpentBy {
+    /// The session.
+    pub session: String,
+    /// Today.
+    pub today: u64,
+    /// In the last seven days.
+    pub week: u64,
+}

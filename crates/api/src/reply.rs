@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::asked::Asked;
-use crate::quiet::{Allowed, Leveled, Tagged};
+use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
@@ -81,6 +81,8 @@ pub enum Reply {
     Allowed(Vec<Allowed>),
     /// What of rooms is given by itself.
     Levels(Vec<Leveled>),
+    /// What rooms cost.
+    Budgets(Vec<Budgeted>),
     /// The tags of a directory.
     Tags(Tagged),
     /// What was tried.
@@ -305,6 +307,9 @@ pub struct Sent {
     pub reached: u64,
     /// Members other than this identity.
     pub of: u64,
+    /// For a tag: how many other sessions that are present have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<u64>,
     /// Things its author should know: a clock that is off, an older roster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -352,6 +357,12 @@ pub struct Message {
     /// The question it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// The tags it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What it is, where nobody needs to be disturbed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
@@ -496,12 +507,12 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
-    /// When it hears what does not wait for its prompt; absent when nobody has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hears: Option<Hears>,
     /// The tags by which it is addressed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quiet::{Level, MayDo, Mute, Verdict};
+use crate::quiet::{Form, Level, MayDo, Mute, Verdict};
 
 /// How urgent a message is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,7 +185,7 @@ pub enum Request {
         /// Which room.
         #[serde(default)]
         room: Option<String>,
-        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
+        /// A tag of the room's sessions, as `@tag`. Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
         /// for whom alone it is.
         #[serde(default)]
         to: Option<String>,
@@ -196,6 +196,9 @@ pub enum Request {
         /// How urgent.
         #[serde(default)]
         priority: Priority,
+        /// What it is, where nobody needs to be disturbed for it.
+        #[serde(default)]
+        form: Option<Form>,
         /// How long to wait for peers' acknowledgements; the message is durable before that.
         #[serde(default)]
         wait_ms: u64,
@@ -491,6 +494,15 @@ pub enum Request {
         #[serde(default)]
         mute: Option<Mute>,
     },
+    /// What rooms cost, and how much they may: shown, or set for one. → `Reply::Budgets`
+    Budget {
+        /// Which room; absent: all.
+        #[serde(default)]
+        room: Option<String>,
+        /// So many characters a day.
+        #[serde(default)]
+        set: Option<u64>,
+    },
     /// The tags of a directory's sessions: shown, or one more or less. → `Reply::Tags`
     Tags {
         /// The directory; absent: where the caller stands.
@@ -554,6 +566,7 @@ impl Request {
             | Self::Consent { .. }
             | Self::RoomLevel { .. }
             | Self::Tags { .. }
+            | Self::Budget { .. }
             | Self::RoomShow { .. }
             | Self::RoomExport { .. }
             | Self::RoomRetention { .. }

@@ -17,7 +17,7 @@ mod talk;
 
 pub use ask::{Answer, Ask};
 pub use config::Config;
-pub use quiet::{Allow, Mute, SetLevel, Tag, Unmute};
+pub use quiet::{Allow, Budget, Mute, SetBudget, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
 pub use service::Service;
@@ -97,6 +97,8 @@ pub enum Command {
     Mute(Mute),
     /// Ends that.
     Unmute(Unmute),
+    /// What rooms cost in characters given to your sessions, today and in seven days; or how much one may in a day.
+    Budget(Budget),
     /// Words by which all sessions of a directory are addressed: `parlor send --to @backend`.
     #[command(subcommand)]
     Tag(Tag),
@@ -462,6 +464,10 @@ mod tests {
             "mute payments --for 2h",
             "unmute payments",
             "tag add backend",
+            "budget",
+            "budget set payments 100000",
+            "send --ack got it",
+            "send --to @backend --progress half way",
             "tag list --dir /x",
             "send --to claude/api hello",
             "who --local",
@@ -528,6 +534,8 @@ mod tests {
             "room level some",
             "mute --for soon",
             "tag add",
+            "budget set payments",
+            "send --ack --progress x",
             "who --local --room payments",
             "invite --expires soon",
             "invite --expires 1ms",

@@ -146,6 +146,7 @@ mod tests {
             text: "x".into(),
             request_id,
             priority: Default::default(),
+            form: None,
             wait_ms: 0,
         }
     }

@@ -470,6 +470,8 @@ pub(crate) mod tests {
             to: None,
             asks_until: None,
             about: None,
+            tags: Vec::new(),
+            form: None,
             revoked: false,
             newer: false,
             unread: false,
@@ -528,6 +530,7 @@ pub(crate) mod tests {
             room_name: "payments".into(),
             reached: 0,
             of: 2,
+            tagged: None,
             warnings: Vec::new(),
         };
         assert_eq!(self::sent(&sent), "mk7m2qda stored · reached 0 of 2");

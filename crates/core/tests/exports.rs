@@ -71,6 +71,7 @@ impl Alone {
             to: None,
             peers: Vec::new(),
             tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
             wait_ms: 0,

@@ -24,7 +24,7 @@ async fn send_message_says_what_was_stored_and_who_was_reached() {
     assert_eq!(structured["id"], "m7k2qdaaaaaaaaaa");
     assert_eq!((&structured["reached"], &structured["of"]), (&json!(1), &json!(2)));
     let (_, request) = events.asked("the send", |_| true).await;
-    let Request::Send { room, to, text, request_id, priority, wait_ms } = request else {
+    let Request::Send { room, to, text, request_id, priority, form: None, wait_ms } = request else {
         panic!("{request:?}")
     };
     assert_eq!(
@@ -75,6 +75,7 @@ async fn wound_06_a_message_is_never_called_sent_and_its_warnings_are_shown() {
             room_name: "payments".into(),
             reached: 0,
             of: 2,
+            tagged: None,
             warnings: vec!["this machine's clock is 20 minutes off".into()],
         }))
     });

@@ -2,6 +2,7 @@
 //! peers, and returns when everything is durable and closed.
 
 mod bindings;
+mod budget;
 mod caller;
 pub mod carriers;
 mod clock;

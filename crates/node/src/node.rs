@@ -10,6 +10,7 @@ use parlor_core::engine::api::{Command, HolderId, TakeRoom};
 use parlor_wire::{PeerId, RoomId};
 
 use crate::bindings::{self, Bindings};
+use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
@@ -39,13 +40,14 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    pub local_rooms: LocalRooms,
     /// Who waits for something to happen.
     pub waiters: Waiters,
-    pub local_rooms: LocalRooms,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
     tags: Mutex<Tags>,
+    budgets: Mutex<Budgets>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -71,6 +73,7 @@ pub(crate) struct NodeParts {
     pub bindings: Bindings,
     pub consent: Consent,
     pub tags: Tags,
+    pub budgets: Budgets,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -90,12 +93,13 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
-            waiters: Waiters::default(),
             local_rooms: parts.local_rooms,
+            waiters: Waiters::default(),
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
             tags: Mutex::new(parts.tags),
+            budgets: Mutex::new(parts.budgets),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -121,6 +125,10 @@ impl Node {
 
     pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
         lock(&self.consent)
+    }
+
+    pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        lock(&self.budgets)
     }
 
     pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {

@@ -7,6 +7,7 @@ mod direct;
 mod doctor;
 mod export;
 mod far;
+mod hearing;
 mod here;
 pub(crate) mod hook;
 mod log;
@@ -105,8 +106,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
         Request::RoomRetention { room, days } => retention::retention(asked, room, days).await,
         Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
-        Request::Send { room, to, text, request_id, priority, wait_ms } => {
-            talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
+        Request::Send { room, to, text, request_id, priority, form, wait_ms } => {
+            talk::send(asked, talk::Said { room, to, text, request_id, priority, form, wait_ms }).await
         }
         Request::Ask { to, room, text, request_id, timeout_ms, wait_ms } => {
             ask::ask(asked, ask::Question { room, to, text, request_id, timeout_ms, wait_ms }).await
@@ -146,6 +147,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLevel { room, dir, level, mute } => {
             quiet::levels(asked, quiet::Wanted { room, dir, level, mute }).await
         }
+        Request::Budget { room, set } => hearing::budget(asked, room, set).await,
         Request::Tags { dir, add, remove } => quiet::tags(asked, dir, add, remove).await,
         Request::SessionList => whom::list(asked).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,

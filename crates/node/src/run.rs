@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::bindings::Bindings;
+use crate::budget::Budgets;
 use crate::carriers::p2p::TrustedRoots;
 use crate::carriers::{Both, BothOptions, CarrierEvent};
 use crate::clock::Clock;
@@ -116,6 +117,7 @@ impl Running {
         let snapshot = store.load()?;
         let (sessions, bindings) = (Sessions::restore(&snapshot, clock.now()), Bindings::restore(&snapshot));
         let (consent, tags) = (Consent::restore(&snapshot), Tags::restore(&snapshot));
+        let budgets = Budgets::restore(&snapshot);
         let known_port = kept_port(&snapshot);
         let retention = Arc::new(Retention::restore(&snapshot));
         let default_nick = default_nick::of(config.nick.as_deref(), &snapshot, store.as_mut())?;
@@ -164,6 +166,7 @@ impl Running {
             bindings,
             consent,
             tags,
+            budgets,
         }));
         let (listener, socket, signals) = runtime.block_on(async { listen(&node) })?;
         let driving = spawn_driver(worker, &node, runtime)?;

@@ -249,6 +249,18 @@ impl Sessions {
         said.or_else(|| self.leases.get(key)?.told(now))
     }
 
+    /// Something said to it makes it go on: the prompt that comes of that is no human's.
+    pub(crate) fn drive(&mut self, key: &str, now: Now) {
+        if let Some(lease) = self.leases.get_mut(key) {
+            lease.drive(now);
+        }
+    }
+
+    /// Whether a prompt now comes of something that was said to it. Once for each.
+    pub(crate) fn is_driven(&mut self, key: &str, now: Now) -> bool {
+        self.leases.get_mut(key).is_some_and(|lease| lease.is_driven(now))
+    }
+
     /// An agent's connection that was part of it has ended: its lease runs from now.
     pub(crate) fn left(&mut self, key: &str, now: Now) {
         if let Some(lease) = self.leases.get_mut(key) {

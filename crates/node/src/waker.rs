@@ -58,6 +58,7 @@ async fn look(node: &Arc<Node>, session: &Session, woken: &mut BTreeMap<String, 
     if woken.len() >= MAX_WOKEN {
         woken.clear();
     }
+    node.sessions().drive(&key, node.clock.now());
     woken.insert(key, Woken { newest, at: Instant::now() });
     wake(session, &waking);
 }

@@ -24,6 +24,7 @@ fn say_now(node: &TestNode, dir: &Path, text: &str) {
         text: text.into(),
         request_id: text.into(),
         priority: Priority::Now,
+        form: None,
         wait_ms: 0,
     };
     assert!(matches!(node.person(dir).call(&request), Ok(Reply::Sent(_))));

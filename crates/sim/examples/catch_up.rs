@@ -134,6 +134,7 @@ fn main() {
             to: None,
             peers: Vec::new(),
             tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
             wait_ms: 0,

@@ -168,6 +168,7 @@ impl World {
             to: None,
             peers: Vec::new(),
             tags: Vec::new(),
+            form: None,
             ask: None,
             about: None,
             wait_ms: 0,

@@ -32,6 +32,7 @@ fn message(room: RoomId, text: &str) -> Send {
         to: None,
         peers: Vec::new(),
         tags: Vec::new(),
+        form: None,
         ask: None,
         about: None,
         wait_ms: 0,

@@ -76,6 +76,15 @@ pub const MAX_TICKET_ADDRESSES: usize = 4;
 /// Longest sealed signal, in bytes: a label, a program, a directory name, a branch, a summary, each as long as it may be
 /// and of four bytes a character.
 pub const MAX_SIGNAL_BYTES: usize = 2048;
+/// A message that has come through so many agents in a row, no human between, disturbs nobody any more: it waits for a human's
+/// prompt. Enough for a question, an answer, and a few more of both; two agents that answer everything stop within it.
+pub const MAX_HOPS: u8 = 8;
+/// How often one session of somebody's may disturb one session of another within an hour, between tools, at the end of a turn or
+/// idle: once in three minutes. What agents write about their hops is their word; this is counted by who is disturbed.
+pub const MAX_DISTURBANCES: usize = 20;
+/// How much of a room is given in a day, in characters, where nobody has said otherwise: about 50,000 tokens, a few hundred
+/// messages.
+pub const USUAL_BUDGET_CHARS: u64 = 200_000;
 /// Most tags of one session: all of them stand in its signal, beside everything else it says.
 pub const MAX_TAGS: usize = 8;
 /// Longest summary of a session, in characters: two lines of a terminal.

@@ -118,3 +118,20 @@ pub enum Tag {
         dir: Option<PathBuf>,
     },
 }
+
+#[derive(Debug, Args)]
+pub struct Budget {
+    #[command(subcommand)]
+    pub command: Option<SetBudget>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SetBudget {
+    /// Says how much of a room may be given in a day; beyond it, it is counted. At first 200,000 characters.
+    Set {
+        /// Which room.
+        room: String,
+        /// So many characters.
+        chars: u64,
+    },
+}

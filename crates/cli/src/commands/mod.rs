@@ -149,6 +149,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Deny(allow)) => quiet::deny(context, allow),
         Some(Command::Mute(mute)) => quiet::mute(context, mute),
         Some(Command::Unmute(unmute)) => quiet::unmute(context, unmute.room),
+        Some(Command::Budget(budget)) => quiet::budget(context, budget),
         Some(Command::Tag(command)) => quiet::tag(context, command),
         Some(Command::Room(Room::Level(level))) => quiet::level(context, level),
         Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),

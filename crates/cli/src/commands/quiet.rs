@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use parlor_api::{Mute as Muting, Reply, Request, Verdict};
 
 use super::{Context, dir_or_current};
-use crate::args::{Allow, Mute, SetLevel, Tag};
+use crate::args::{Allow, Budget, Mute, SetBudget, SetLevel, Tag};
 use crate::errors::{Failure, Outcome};
 use crate::render;
 
@@ -60,6 +60,21 @@ pub fn tag(context: &Context, command: Tag) -> Outcome {
     context.out.answer(&tagged, || tagged.tags.iter().map(|tag| format!("@{tag}")).collect())?;
     if tagged.tags.is_empty() {
         context.out.talk(&format!("{} has no tags.", tagged.dir.display()));
+    }
+    Ok(())
+}
+
+pub fn budget(context: &Context, budget: Budget) -> Outcome {
+    let (room, set) = match budget.command {
+        Some(SetBudget::Set { room, chars }) => (Some(room), Some(chars)),
+        None => (None, None),
+    };
+    let Reply::Budgets(budgets) = context.ask(&Request::Budget { room, set })? else {
+        return Err(Failure::unexpected_reply());
+    };
+    context.out.list(&budgets, || render::quiet::budgets(&budgets))?;
+    if budgets.is_empty() {
+        context.out.talk("Nothing was given to a session of yours in the last seven days.");
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use parlor_api::{Reply, Request};
+use parlor_api::{Form, Reply, Request};
 use parlor_wire::ticket::{PREFIX, TicketError, TicketText};
 
 use super::Context;
@@ -16,20 +16,25 @@ use crate::{input, render};
 pub(super) const WAIT_MS: u64 = 500;
 
 pub fn run(context: &Context, send: Send) -> Outcome {
-    say(context, &send.text, send.room, send.to, send.priority)
+    let form = match (send.ack, send.progress) {
+        (true, _) => Some(Form::Ack),
+        (_, true) => Some(Form::Progress),
+        _ => None,
+    };
+    say(context, &send.text, (send.room, send.to), send.priority, form)
 }
 
 /// `parlor tell`: says something to one peer alone.
 pub fn tell(context: &Context, tell: Tell) -> Outcome {
-    say(context, &tell.text, None, Some(tell.to), tell.priority)
+    say(context, &tell.text, (None, Some(tell.to)), tell.priority, None)
 }
 
 fn say(
     context: &Context,
     text: &[OsString],
-    room: Option<String>,
-    to: Option<String>,
+    (room, to): (Option<String>, Option<String>),
     priority: Priority,
+    form: Option<Form>,
 ) -> Outcome {
     context.mention_clock();
     let text = input::text(text, input::MESSAGE, context.out)?;
@@ -40,6 +45,7 @@ fn say(
         to,
         request_id: request_id()?,
         priority: priority.into(),
+        form,
         wait_ms: WAIT_MS,
     };
     let Reply::Sent(sent) = context.ask_waiting(&request, WAIT_MS)? else {

@@ -1,6 +1,6 @@
 //! What a person has decided about being disturbed, as lines. Pure, like all that is rendered.
 
-use parlor_api::{Allowed, Level, Leveled, MayDo};
+use parlor_api::{Allowed, Budgeted, Level, Leveled, MayDo};
 
 use super::{bold, columns, dim};
 use crate::clock;
@@ -48,6 +48,21 @@ pub fn levels(all: &[Leveled]) -> Vec<String> {
         vec![bold(&one.room_name), level(one.level).into(), muted, dim(&one.dir.display().to_string())]
     };
     columns(&all.iter().map(row).collect::<Vec<_>>())
+}
+
+/// What rooms cost, a row each, and below each the sessions it was given to.
+pub fn budgets(all: &[Budgeted]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for one in all {
+        let words = |today, week| (format!("{today} today"), format!("{week} in 7 days"));
+        let (today, week) = words(one.today, one.week);
+        rows.push(vec![bold(&one.room_name), today, week, dim(&format!("of {} a day", one.budget))]);
+        for by in &one.sessions {
+            let (today, week) = words(by.today, by.week);
+            rows.push(vec![format!("  {}", by.session), today, week, String::new()]);
+        }
+    }
+    columns(&rows)
 }
 
 #[cfg(test)]

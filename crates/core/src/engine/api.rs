@@ -16,7 +16,7 @@ use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 use crate::persist::{Loaded, Op, Query, Table};
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
-pub use hearing::Level;
+pub use hearing::{Form, Level, SpentView};
 pub use moment::{AskView, Listener, Moment, UrgentView};
 pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
@@ -415,6 +415,8 @@ pub struct Send {
     pub peers: Vec<PeerId>,
     /// It is for sessions with one of these tags, though all may read it.
     pub tags: Vec<String>,
+    /// Nobody needs to be disturbed for it.
+    pub form: Option<Form>,
     /// It is a question, and answers are waited for until then, by this node's wall clock.
     pub ask: Option<TimeMs>,
     /// The question it answers.
@@ -452,6 +454,14 @@ pub struct Take {
     pub tags: Vec<String>,
     /// Whose words are not given to it, in which room: they are counted.
     pub deny: Vec<(RoomId, PeerId)>,
+    /// How much of rooms is given by itself; of all others everything.
+    pub levels: Vec<(RoomId, Level)>,
+    /// How much of rooms may be given in a day, in characters, where that is not as usual.
+    pub budgets: Vec<(RoomId, u64)>,
+    /// Where very much of a room is unread, it is counted, but for what is addressed to the session.
+    pub digest: bool,
+    /// A human prompts: what the session says after it is said for that human.
+    pub by_human: bool,
     /// Only these, ahead of everything else that is unread.
     pub only: Option<Vec<EntryId>>,
     /// Only what this peer says, ahead of everything else.
@@ -585,10 +595,16 @@ pub struct MessageView {
     pub to: Option<CleanText>,
     /// The members it is for; none: all of them.
     pub peers: Vec<PeerId>,
+    /// The tags it is for; none: all sessions.
+    pub tags: Vec<String>,
     /// It is a question, and answers are waited for until then, by its author's clock.
     pub ask: Option<TimeMs>,
     /// The question it answers.
     pub about: Option<EntryId>,
+    /// Through how many agents in a row it came, its author among them.
+    pub hops: u8,
+    /// Nobody needs to be disturbed for it.
+    pub form: Option<Form>,
     /// Whether its author's identity is revoked by now.
     pub revoked: bool,
     /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.

@@ -5,11 +5,11 @@ mod view;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
+use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
 use super::Engine;
 use super::api::{Failure, Listener, MessageView, Now, Priority, Send, UrgentView};
-use super::quiet::is_to;
+use super::quiet::is_named;
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
 use crate::room::record::UrgentRecord;
@@ -152,7 +152,7 @@ impl Engine {
             at: wall_ms,
             answers: Vec::new(),
             answered: 0,
-            hops: body.hops.unwrap_or(0),
+            hops: body.hops(),
             begins: asks_ms.map(|_| begins()),
             deadline: body.ask.as_ref().map(|ask| ask.deadline),
             chain: row.chain,
@@ -241,42 +241,62 @@ impl Engine {
 
     /// What of a room does not wait for a prompt of this session, oldest first.
     pub(super) fn urgent_in(&self, room: RoomId, to: &Listener) -> Vec<UrgentView> {
-        let urgent = self.urgents.in_room(room).filter(|((_, arrival), urgent)| {
-            self.is_urgent_for(room, urgent, to) && !self.deliveries.was_given(room, &to.session, *arrival)
-        });
-        let view = |((room, arrival), urgent): (&(RoomId, u64), &Urgent)| UrgentView {
-            room: *room,
-            arrival: *arrival,
-            id: urgent.record.id,
-            peer: urgent.record.peer,
-            asks: urgent.record.asks_ms.is_some(),
-            hops: urgent.record.hops,
+        // How often each may still disturb this session: what is beyond waits for its prompt.
+        let mut left: BTreeMap<(PeerId, Option<&str>), usize> = BTreeMap::new();
+        let view = |((room, arrival), urgent): (&(RoomId, u64), &Urgent)| {
+            let to_you = self.is_urgent_for(*room, urgent, to)?;
+            let record = &urgent.record;
+            Some(UrgentView {
+                room: *room,
+                arrival: *arrival,
+                id: record.id,
+                peer: record.peer,
+                asks: record.asks_ms.is_some(),
+                to_you,
+                hops: record.hops,
+            })
         };
-        urgent.map(view).collect()
+        let mut urgent = Vec::new();
+        for at in self.urgents.in_room(room) {
+            if self.deliveries.was_given(room, &to.session, at.0.1) {
+                continue;
+            }
+            let (Some(view), record) = (view(at), &at.1.record) else { continue };
+            let label = record.label.as_deref();
+            let may = || self.may_disturb(&to.session, record.peer, label);
+            let left = left.entry((record.peer, label)).or_insert_with(may);
+            if *left > 0 {
+                *left -= 1;
+                urgent.push(view);
+            }
+        }
+        urgent
     }
 
-    fn is_urgent_for(&self, room: RoomId, urgent: &Urgent, to: &Listener) -> bool {
+    /// Whether it does not wait for the session's prompt, and if so, whether it is addressed to that session.
+    fn is_urgent_for(&self, room: RoomId, urgent: &Urgent, to: &Listener) -> Option<bool> {
         let record = &urgent.record;
         let is_old = record.at.saturating_add(DAY_MS) <= self.now.wall_ms;
-        if is_old || record.origin.as_ref() == Some(&to.session) {
-            return false;
+        // Too many agents have passed it on since a human said something: it waits for one.
+        let is_far = record.hops >= limits::MAX_HOPS;
+        if is_old || is_far || record.origin.as_ref() == Some(&to.session) {
+            return None;
         }
         let asks = urgent.is_open(self.now.mono_ms) && record.answered == 0;
         let is_direct = self.direct_peer(&room).is_some();
         let own = record.peer == self.me;
-        let here = self.stays_here(&room);
-        let is_its = |label: &str| to.label.as_deref().is_none_or(|session| is_to(label, own, here, session));
-        let to_label = record.to.as_deref().map(is_its);
+        let label_is = |label: &str| is_named(label, own, self.stays_here(&room), to.label.as_deref());
+        let to_label = record.to.as_deref().map(label_is);
         let to_tag = record.tags.as_ref().map(|tags| tags.iter().any(|tag| to.tags.contains(tag)));
         let to_peer = record.peers.as_ref().map(|peers| peers.contains(&self.me));
         let addressed = [to_label, to_tag, to_peer];
         let excluded =
             to_label == Some(false) || (addressed.contains(&Some(false)) && !addressed.contains(&Some(true)));
         if excluded {
-            return false;
+            return None;
         }
         let is_addressed = addressed.contains(&Some(true)) || (is_direct && !own);
-        record.now || (asks && is_addressed)
+        (record.now || (asks && is_addressed)).then_some(is_addressed)
     }
 
     /// Whether a message is nobody's business any more but the asker's: a question to all that is answered, or the answer

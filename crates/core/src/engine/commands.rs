@@ -6,7 +6,7 @@ use parlor_wire::ids::BodyHash;
 use parlor_wire::ticket::{Endpoint, LAN, TicketText};
 use parlor_wire::{EntryId, RoomId, TimeMs, limits};
 
-use super::api::{Command, Failure, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
+use super::api::{Author, Command, Failure, Form, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
 use super::push::ReachWait;
 use super::{Engine, Pending, RECENT_REQUESTS, restore};
 use crate::crypto::TicketKeys;
@@ -35,6 +35,9 @@ fn fingerprint(send: &Send) -> BodyHash {
     send.peers.iter().for_each(|peer| _ = hasher.update(&peer.0));
     for tag in &send.tags {
         hasher.update(&blake3::hash(tag.as_bytes()).as_bytes()[..]);
+    }
+    if let Some(form) = send.form {
+        hasher.update(&[form.number()]);
     }
     hasher.update(send.text.as_bytes());
     BodyHash(*hasher.finalize().as_bytes())
@@ -433,6 +436,8 @@ impl Engine {
             ask: send.ask.map(|deadline| body::Asking { deadline: self.clamped(deadline) }),
             about: send.about,
             tags: (!send.tags.is_empty()).then(|| send.tags.clone()),
+            hops: (send.author == Author::Agent).then(|| self.pairs.hops(send.origin.as_deref())),
+            form: send.form.map(Form::number),
             peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
             ..Body::default()
         };

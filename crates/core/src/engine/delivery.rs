@@ -9,15 +9,14 @@ use std::collections::VecDeque;
 
 use parlor_wire::{Data, RoomId};
 
-use super::api::{
-    Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
-};
-use super::quiet::is_for;
+use super::api::{Author, Failure, HolderId, MessageView, Outcome, RequestId, Take, TakeRoom, Taken};
+pub(super) use super::quiet::is_for;
+use super::quiet::{Aim, DIGEST_ABOVE, DIGEST_ROWS, Digest, MAX_DIGEST_BYTES, Noted};
 use super::{Engine, Pending};
 use crate::persist::{DataRow, Loaded, Query};
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
 pub(super) use cursors::Deliveries;
-use cursors::{Held, Move};
+use cursors::{Held, MAX_AHEAD, Move};
 
 /// How many messages back a new session is told.
 const EARLIER_MESSAGES: usize = 20;
@@ -51,6 +50,8 @@ struct RoomRead {
     counted: u64,
     /// These were picked from among others, which stay unread.
     picked: bool,
+    /// The others are told by their authors.
+    digest: Option<Digest>,
 }
 
 /// A count in progress.
@@ -67,6 +68,9 @@ pub(super) struct UnreadJob {
 impl Engine {
     /// Begins a take. A session has one at a time; another caller meanwhile is given nothing.
     pub(super) fn take(&mut self, request: RequestId, take: Take) {
+        if take.by_human {
+            self.pairs.prompted(&take.session);
+        }
         let busy = self.deliveries.held.values().any(|held| held.session == take.session);
         if busy {
             self.reply(request, Ok(Outcome::Taken(nothing())));
@@ -74,7 +78,12 @@ impl Engine {
         }
         let token = self.deliveries.next_token;
         self.deliveries.next_token += 1;
-        let held = Held { holder: take.holder, session: take.session.clone(), moves: Vec::new() };
+        let held = Held {
+            holder: take.holder,
+            session: take.session.clone(),
+            moves: Vec::new(),
+            noted: Noted::default(),
+        };
         self.deliveries.held.insert(token, held);
         let rest = take.rooms.iter().cloned().collect();
         let job = TakeJob { request, take, token, rest, read: Vec::new() };
@@ -88,21 +97,24 @@ impl Engine {
                 continue;
             };
             let cursor = self.deliveries.cursor(next.room, &job.take.session);
+            let spent = self.is_spent(&job.take, next.room);
             let read = RoomRead {
-                picked: false,
+                // Of what is only counted no cursor moves.
+                picked: spent,
                 room: next.room,
-                fresh: cursor.is_none(),
+                fresh: cursor.is_none() && !spent,
                 bound_at: next.bound_at,
                 head: held.arrivals,
                 views: Vec::new(),
                 low: 0,
                 read_upto: cursor.unwrap_or(next.bound_at),
                 counted: 0,
+                digest: None,
             };
             let (fresh, idle) = (read.fresh, read.head <= read.read_upto);
             job.read.push(read);
             if !idle {
-                return if fresh { self.take_count(job) } else { self.take_unread(job) };
+                return if fresh || spent { self.take_count(job) } else { self.take_unread(job) };
             }
             job.rest.pop_front();
         }
@@ -154,7 +166,7 @@ impl Engine {
         }
         let Some(read) = job.read.last_mut() else { return };
         match loaded {
-            Some(Loaded::Rows(rows)) if read.picked => self.picked_rows(job, rows),
+            Some(Loaded::Rows(rows)) if read.picked && read.digest.is_none() => self.picked_rows(job, rows),
             Some(Loaded::Rows(rows)) => self.take_rows(job, rows),
             Some(Loaded::Count(count)) => {
                 let ahead = self.deliveries.ahead_of(read.room, &job.take.session, read.read_upto);
@@ -183,12 +195,12 @@ impl Engine {
             let is_new = |at| at > after && at <= head && ahead.binary_search(&at).is_err();
             row.arrival.is_some_and(is_new) && !(fresh && row.history)
         };
-        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
+        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
         let views: Vec<MessageView> = rows
             .iter()
             .filter(within)
             .filter_map(|row| self.open_view(row))
-            .filter(|view| is_for(view, here, label))
+            .filter(|view| is_for(view, stays_here, label))
             .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
             views.into_iter().partition(|view| self.is_counted_only(view, &job.take));
@@ -197,8 +209,12 @@ impl Engine {
             views.drain(..views.len().saturating_sub(EARLIER_MESSAGES));
             read.views = views;
         } else {
-            read.views.extend(views);
+            let looked_at = rows.len() as u64;
             read.read_upto = if full { last.min(head) } else { head };
+            if read.digest.is_some() || (job.take.digest && views.len() > DIGEST_ABOVE) {
+                return self.take_digest(job, views, looked_at, full && last < head);
+            }
+            read.views.extend(views);
             let nothing = read.views.is_empty();
             // Where some may be for other sessions, what lies beyond is not counted: it is given next.
             if full && last < head && (nothing || !self.has_some_for_others(&room)) {
@@ -210,6 +226,44 @@ impl Engine {
         self.take_next(job);
     }
 
+    /// Of a room in which too much is unread only what concerns the session is given; the rest is counted and stays unread.
+    fn take_digest(&mut self, mut job: TakeJob, views: Vec<MessageView>, looked_at: u64, goes_on: bool) {
+        let (concerning, others): (Vec<_>, Vec<_>) =
+            views.into_iter().partition(|view| self.concerns(view, &job.take));
+        let Some(read) = job.read.last_mut() else { return };
+        let space = MAX_AHEAD.saturating_sub(self.deliveries.ahead(read.room, &job.take.session).len());
+        read.picked = true;
+        read.views.extend(concerning);
+        let digest = read.digest.get_or_insert_default();
+        if read.views.len() > space {
+            let rest = read.views.split_off(space);
+            digest.count(&rest);
+        }
+        digest.count(&others);
+        digest.rows += looked_at;
+        match (goes_on, digest.rows < DIGEST_ROWS) {
+            (true, true) => self.take_unread(job),
+            (true, false) => self.take_count(job),
+            (false, _) => {
+                job.rest.pop_front();
+                self.take_next(job);
+            }
+        }
+    }
+
+    /// What is told of rooms in which too much is unread.
+    fn digests(&self, job: &TakeJob) -> String {
+        let mut text = String::new();
+        for read in &job.read {
+            let Some(digest) = &read.digest else { continue };
+            let words = digest.words(&self.room_name_apart(read.room), read.counted);
+            if text.len() + words.len() <= MAX_DIGEST_BYTES {
+                text += &words;
+            }
+        }
+        text
+    }
+
     fn take_done(&mut self, job: TakeJob) {
         let boundary = {
             let bytes = self.hedge.bytes(&[b"fence", &job.token.to_be_bytes()]);
@@ -217,8 +271,8 @@ impl Engine {
             boundary.copy_from_slice(&bytes[..16]);
             boundary
         };
-        let news: Vec<RoomNews> = job.read.iter().map(|read| self.news(read)).collect();
-        let status = self.status_of(&job.take);
+        let news: Vec<RoomNews> = job.read.iter().map(|read| self.news(read, &job.take)).collect();
+        let status = self.status_of(&job.take) + &self.digests(&job);
         let injection = inject(self.now.wall_ms, boundary, job.take.budget, &status, &news);
         let (moves, messages, more) = advance(&job, &injection, self);
         let nothing_moves = moves.is_empty();
@@ -226,37 +280,31 @@ impl Engine {
             self.deliveries.held.remove(&job.token);
         } else if let Some(held) = self.deliveries.held.get_mut(&job.token) {
             held.moves = moves;
+            held.noted = noted(&job, &injection);
         }
         let token = (!nothing_moves).then_some(job.token);
         let taken = Taken { text: injection.text, mark: injection.mark, token, messages, more };
         self.reply(job.request, Ok(Outcome::Taken(taken)));
     }
 
-    /// Whether a message is told by number alone: one of low priority, of somebody whom the session is not to hear, or one that
-    /// has become nobody's business but the asker's.
-    fn is_counted_only(&self, view: &MessageView, take: &Take) -> bool {
-        view.priority < Priority::GIVEN_AT_PROMPT
-            || take.deny.contains(&(view.room, view.peer))
-            || (view.priority == Priority::Normal && self.is_settled_for(view, &take.session))
+    /// Whether it is said that a message is for the session it is given to: of a direct room only where not all is.
+    fn is_to_this(&self, view: &MessageView, take: &Take) -> bool {
+        let by_room = view.to.is_none() && view.ask.is_none() && self.direct_peer(&view.room).is_some();
+        self.aim(view, take) == Aim::You && !by_room
     }
 
-    /// Whether a message is addressed to whoever is given it here.
-    fn is_to_this(&self, view: &MessageView) -> bool {
-        let asks_one = view.ask.is_some() && self.direct_peer(&view.room).is_some();
-        let is_named = view.to.is_some() || view.peers.contains(&self.me) || asks_one;
-        is_named && (!view.own || (view.to.is_some() && self.stays_here(&view.room)))
-    }
-
-    fn news(&self, read: &RoomRead) -> RoomNews {
-        let lines: Vec<Line> = read.views.iter().map(|view| line(view, self.is_to_this(view))).collect();
+    fn news(&self, read: &RoomRead, take: &Take) -> RoomNews {
+        let lines: Vec<Line> =
+            read.views.iter().map(|view| line(view, self.is_to_this(view, take))).collect();
         let shown = lines.len() as u64;
+        let others = read.digest.as_ref().map_or(0, Digest::total);
         let (earlier, unread) = if read.fresh { (lines, Vec::new()) } else { (Vec::new(), lines) };
         let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
         RoomNews {
             room_name: self.room_name_apart(read.room),
             // Some of the older ones may be for other sessions.
             older_count: if earlier.is_empty() || self.has_some_for_others(&read.room) { 0 } else { older },
-            unread_total: if read.fresh { 0 } else { shown + read.counted },
+            unread_total: if read.fresh { 0 } else { shown + others + read.counted },
             earlier,
             unread,
             low_count: read.low,
@@ -272,6 +320,7 @@ impl Engine {
         for (room, step) in held.moves {
             self.deliveries.apply(room, &held.session, step, self.now.wall_ms, &mut self.ops);
         }
+        self.note_given(&held.session, held.noted);
         self.reply(request, Ok(Outcome::Done));
     }
 
@@ -345,11 +394,11 @@ impl Engine {
                 (count.saturating_sub(self.deliveries.ahead_of(room, &job.session, after)), None)
             }
             Some(Loaded::Rows(rows)) => {
-                let (label, here) = (job.label.as_deref(), self.stays_here(&room));
+                let (label, stays_here) = (job.label.as_deref(), self.stays_here(&room));
                 let was_given =
                     |view: &MessageView| self.deliveries.was_given(room, &job.session, view.arrival);
                 let views = rows.iter().filter_map(|row| self.open_view(row));
-                let unread = views.filter(|view| is_for(view, here, label) && !was_given(view));
+                let unread = views.filter(|view| is_for(view, stays_here, label) && !was_given(view));
                 let count = unread.count() as u64;
                 let full = rows.len() as u32 >= TAKE_ROWS;
                 (count, rows.last().and_then(|row| row.arrival).filter(|_| full))
@@ -388,7 +437,8 @@ fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomI
     let mut more = 0;
     for (read, given) in job.read.iter().zip(&injection.given) {
         messages += (given.earlier + given.unread) as u64;
-        more += if read.fresh { 0 } else { (read.views.len() - given.unread) as u64 + read.counted };
+        let others = read.digest.as_ref().map_or(0, Digest::total);
+        more += if read.fresh { 0 } else { (read.views.len() - given.unread) as u64 + others + read.counted };
         let shown = &read.views[..given.unread.min(read.views.len())];
         let to = match shown.last() {
             _ if read.picked => {
@@ -408,6 +458,18 @@ fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomI
         }
     }
     (moves, messages, more)
+}
+
+/// What is to be remembered of a text when it has been written out.
+fn noted(job: &TakeJob, injection: &Injection) -> Noted {
+    let mut noted = Noted::default();
+    for (read, given) in job.read.iter().zip(&injection.given) {
+        let skipped = if read.fresh { read.views.len().saturating_sub(given.earlier) } else { 0 };
+        let shown = given.earlier + given.unread;
+        let views: Vec<&MessageView> = read.views.iter().skip(skipped).take(shown).collect();
+        noted.add(&views, given.chars, &job.take);
+    }
+    noted
 }
 
 fn nothing() -> Taken {

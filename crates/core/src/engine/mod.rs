@@ -62,6 +62,8 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     urgents: asks::Urgents,
+    pairs: quiet::Pairs,
+    spent: quiet::Spent,
     presence: presence::PresenceBook,
     whereabouts: whereabouts::WhereaboutsBook,
     meshes: linking::Meshes,

@@ -82,6 +82,8 @@ impl Engine {
             links: BTreeMap::new(),
             deliveries: super::delivery::Deliveries::new(first_token),
             urgents: super::asks::Urgents::default(),
+            pairs: super::quiet::Pairs::default(),
+            spent: super::quiet::Spent::default(),
             presence: super::presence::PresenceBook::default(),
             whereabouts: super::whereabouts::WhereaboutsBook::default(),
             meshes: super::linking::Meshes::default(),
@@ -168,6 +170,7 @@ impl Engine {
                     }
                 }
                 Table::Cursor => self.deliveries.restore_cursor(key, value),
+                Table::Spent => self.spent.restore(key, value),
                 Table::Urgent => self.urgents.restore(key, value, self.now),
                 Table::Tips => {
                     if let Some((room, chain)) = split_pair(key)

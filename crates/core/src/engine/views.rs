@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
+use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
 use super::Engine;
-use super::api::{MessageView, PersonView, RoomStanding, RoomView};
+use super::api::{Form, MessageView, PersonView, RoomStanding, RoomView};
 use crate::persist::DataRow;
 use crate::room::Gone;
 use crate::room::body::{Body, KIND_MESSAGE};
 use crate::room::record;
 use crate::text::clean::CleanText;
 use crate::text::names::{self, Named};
-use crate::text::{Mode, clean};
+use crate::text::{Mode, clean, mention};
 
 /// How long a spoken-of control head may be missing before people are told, in milliseconds.
 const UNHELD_MS: u64 = 10_000;
@@ -252,6 +252,15 @@ impl Engine {
             peers: body.peers.clone().unwrap_or_default(),
             ask: body.ask.as_ref().map(|ask| ask.deadline),
             about: body.about,
+            tags: body
+                .tags
+                .iter()
+                .flatten()
+                .filter_map(|tag| mention::tag(tag))
+                .take(limits::MAX_TAGS)
+                .collect(),
+            hops: body.hops(),
+            form: body.form.map(Form::of),
             revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
             sealed_unfit: row.sealed_unfit,
         }

@@ -141,6 +141,14 @@ impl Body {
         self.priority.and_then(Priority::of).unwrap_or_default()
     }
 
+    /// Through how many agents in a row it came, its author among them. An agent that does not say counts as the first.
+    pub fn hops(&self) -> u8 {
+        match self.author() {
+            Author::Agent => self.hops.unwrap_or(1).max(1),
+            Author::Human | Author::Program => 0,
+        }
+    }
+
     /// Whether people are meant to read it: messages, and whatever this version does not know.
     pub fn for_reading(&self) -> bool {
         !matches!(self.kind, KIND_PROFILE | KIND_ROOM | KIND_REVOKED | KIND_RECEIPTS)

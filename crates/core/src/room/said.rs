@@ -137,8 +137,8 @@ mod tests {
         fn what_is_said_comes_back(
             label in ".{0,20}", program in ".{0,20}", summary in prop::option::of(".{0,40}"),
             directory in prop::option::of(".{0,40}"), branch in prop::option::of(".{0,40}"),
-            status: Option<u8>, threshold: Option<u8>, tags in prop::option::of(prop::collection::vec(".{0,9}", 0..3)),
-            reach: Option<u8>,
+            status: Option<u8>, threshold: Option<u8>,
+            tags in prop::option::of(prop::collection::vec(".{0,9}", 0..3)), reach: Option<u8>,
         ) {
             let said = Said { label, program, summary, directory, branch, status, threshold, tags, reach };
             prop_assert_eq!(Said::decode(&said.encode()), Ok(said));

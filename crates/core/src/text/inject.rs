@@ -56,6 +56,8 @@ pub struct Given {
     pub earlier: usize,
     /// The first so many of `unread`.
     pub unread: usize,
+    /// How many characters they take in the text.
+    pub chars: u64,
 }
 
 /// The text, and what of each room is in it.
@@ -173,7 +175,11 @@ impl<'a> Plan<'a> {
     }
 
     fn given(&self) -> Vec<Given> {
-        let given = |taken: &Taken| Given { earlier: taken.earlier.len(), unread: taken.unread.len() };
+        let given = |taken: &Taken| {
+            let chars =
+                taken.earlier.iter().chain(&taken.unread).map(|line| count(line.chars().count())).sum();
+            Given { earlier: taken.earlier.len(), unread: taken.unread.len(), chars }
+        };
         self.taken.iter().map(given).collect()
     }
 
@@ -307,7 +313,7 @@ mod tests {
                  [payments @bob/api-fix (agent) 12:05Z k7m2qd] postgres, we have it\n--- {MARK} end\n"
             )
         );
-        assert_eq!(injection.given, [Given { earlier: 0, unread: 1 }]);
+        assert_eq!(injection.given, [Given { earlier: 0, unread: 1, chars: injection.given[0].chars }]);
     }
 
     #[test]

@@ -125,6 +125,8 @@ mod tests {
             to: None,
             asks_until: None,
             about: None,
+            tags: Vec::new(),
+            form: None,
             revoked: false,
             sealed_unfit: false,
             unread: false,

@@ -1,6 +1,6 @@
 //! `send_message`: says something in a room.
 
-use parlor_api::{ApiError, ErrorKind, Priority, Reply, Request, Sent};
+use parlor_api::{ApiError, ErrorKind, Form, Priority, Reply, Request, Sent};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::CallToolResult;
 use rmcp::service::RequestContext;
@@ -23,7 +23,7 @@ pub(super) const SHORT_ID_CHARS: usize = 8;
 struct SendMessage {
     /// What to say.
     text: String,
-    /// A peer, peer/session, or a session of this machine (program/session), to tell it to them alone.
+    /// A peer, peer/session, or a session of this machine (program/session), to tell it to them alone; or @tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     to: Option<String>,
@@ -35,6 +35,28 @@ struct SendMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Urgency")]
     priority: Option<Urgency>,
+    /// ack: I heard you; progress: how far I am. Disturbs nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Kind")]
+    form: Option<Kind>,
+}
+
+/// The values of `form`, with a schema.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Kind {
+    Ack,
+    Progress,
+}
+
+impl From<Kind> for Form {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Ack => Self::Ack,
+            Kind::Progress => Self::Progress,
+        }
+    }
 }
 
 /// The values of `priority`, with a schema.
@@ -83,6 +105,7 @@ impl Server {
             text: message.text,
             request_id,
             priority: message.priority.map(Priority::from).unwrap_or_default(),
+            form: message.form.map(Form::from),
             wait_ms: WAIT_MS,
         };
         match self.node.ask(&session::named(&call.meta), request).await {

@@ -221,6 +221,7 @@ pub fn usual(request: &Request) -> Answer {
             room_name: room.clone().unwrap_or_else(|| "payments".into()),
             reached: 1,
             of: 2,
+            tagged: None,
             warnings: Vec::new(),
         }),
         Request::Check { .. } => {

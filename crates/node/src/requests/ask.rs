@@ -62,6 +62,7 @@ pub(super) async fn ask(asked: &Asked<'_>, question: Question) -> Result<Reply, 
         to: whom.to.clone(),
         peers: whom.peers,
         tags: whom.tags,
+        form: None,
         ask: Some(deadline),
         about: None,
         wait_ms: question.wait_ms.min(MAX_WAIT_MS),
@@ -148,6 +149,7 @@ pub(super) async fn answer(
         to: asker.filter(|_| alone),
         peers: if alone || question.own { Vec::new() } else { vec![question.peer] },
         tags: Vec::new(),
+        form: None,
         ask: None,
         about: Some(question.id),
         wait_ms: wait_ms.min(MAX_WAIT_MS),
@@ -165,6 +167,7 @@ pub(super) async fn answer(
         room_name: talk::room_name(node, sent.room).await?,
         reached: sent.reached,
         of: sent.of,
+        tagged: None,
         warnings: sent.warnings,
     }))
 }

@@ -2,7 +2,7 @@
 //! of a turn and while it is idle only what does not wait. What agent programs are like is known to `parlor-agents` alone.
 
 use parlor_agents::{AgentProgram, HookCall, HookEvent, StartSource, Wake};
-use parlor_api::{ApiError, Hook, Reply};
+use parlor_api::{ApiError, Hook, Reply, SessionStatus};
 use parlor_core::engine::api::{
     Command, Listener, Moment, Outcome, Reached, Take, TakeRoom, Taken, UrgentView,
 };
@@ -10,7 +10,7 @@ use parlor_core::text::inject::{Budget, Unit};
 use parlor_wire::{EntryId, PeerId, RoomId};
 
 use super::Asked;
-use crate::bindings;
+use super::hearing::{self, Hearing};
 use crate::consent::What;
 use crate::errors;
 use crate::node::Node;
@@ -18,8 +18,6 @@ use crate::sessions::Session;
 use crate::waiters::Kind;
 
 pub(super) const NOTHING: Reply = Reply::Hook(Hook { stdout: String::new(), token: None, wake: false });
-/// A chain of so many messages of agents since a human's wakes nobody any more.
-const MAX_WAKING_HOPS: u8 = 4;
 
 /// The moment a hook is run at; none where nothing can be given.
 fn moment(call: &HookCall) -> Option<Moment> {
@@ -46,12 +44,15 @@ pub(super) async fn at_hook(
     // Beside an idle session one waits for rooms, too.
     let heard = |moment: &Moment| !rooms.is_empty() || *moment == Moment::Wake;
     let Some(moment) = moment(call).filter(heard) else { return Ok(NOTHING) };
+    let driven = || asked.node.sessions().is_driven(&session.key(), asked.node.clock.now());
+    let by_human = matches!(call.event, HookEvent::Prompt) && !driven();
     // Counted in bytes, which are never fewer than the characters an agent program may count instead.
     let limit = Budget::default().limit.min(program.injection_limit().size);
     let mut taking =
         Taking { rooms, budget: Budget { limit, unit: Unit::Bytes }, moment, ..Taking::default() };
     match moment {
-        Moment::Start | Moment::Prompt | Moment::Check => {}
+        Moment::Prompt => taking.by_human = by_human,
+        Moment::Start | Moment::Check => {}
         Moment::Tools => {
             if !heeds_urgent(asked.node, session, &mut taking, What::Tools).await? {
                 return Ok(NOTHING);
@@ -69,6 +70,7 @@ pub(super) async fn at_hook(
     let stdout = match &*taken.text {
         "" => String::new(),
         text if moment == Moment::Stop => {
+            asked.node.sessions().drive(&session.key(), asked.node.clock.now());
             program.format_continue(&call.event_name, text).unwrap_or_default() + "\n"
         }
         text => program.format_injection(&call.event_name, text) + "\n",
@@ -85,14 +87,34 @@ pub(super) struct Taking {
     pub deny: Vec<(RoomId, PeerId)>,
     pub only: Option<Vec<EntryId>>,
     pub from: Option<PeerId>,
+    pub by_human: bool,
 }
 
 /// Leases it to the caller's connection.
 pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -> Result<Taken, ApiError> {
-    let Listener { session, label, tags } = listener(asked.node, session);
-    let Taking { rooms, budget, moment, deny, only, from } = taking;
+    let node = asked.node;
+    let Hearing { levels, budgets, deny: silenced } = hearing::of(node, session, &taking.rooms).await?;
+    let Listener { session, label, tags } = hearing::listener(node, session);
+    let Taking { rooms, budget, moment, mut deny, only, from, by_human } = taking;
+    deny.extend(silenced);
     let holder = asked.caller.holder;
-    let take = Take { holder, session, label, rooms, budget, moment, tags, deny, only, from };
+    let digest = matches!(moment, Moment::Start | Moment::Prompt);
+    let take = Take {
+        holder,
+        session,
+        label,
+        rooms,
+        budget,
+        moment,
+        tags,
+        deny,
+        levels,
+        budgets,
+        digest,
+        by_human,
+        only,
+        from,
+    };
     match asked.node.driver.command(Command::Take(take)).await? {
         Outcome::Taken(taken) => {
             if let Some(token) = taken.token {
@@ -104,11 +126,6 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
     }
 }
 
-fn listener(node: &Node, session: &Session) -> Listener {
-    let tags = node.tags().of(&bindings::key_of(&session.dir));
-    Listener { session: session.key(), label: Some(session.full_name()), tags }
-}
-
 /// What does not wait for a session's prompt and may do this to it; notes whose words may not.
 async fn urgent(
     node: &Node,
@@ -116,10 +133,16 @@ async fn urgent(
     taking: &mut Taking,
     what: What,
 ) -> Result<Vec<UrgentView>, ApiError> {
-    let (rooms, to) = (taking.rooms.clone(), listener(node, session));
+    let (rooms, to) = (taking.rooms.clone(), hearing::listener(node, session));
+    // Whoever wants to be left alone is given what there is at the next prompt.
+    if node.sessions().status(&session.key(), node.clock.now()) == Some(SessionStatus::Dnd) {
+        return Ok(Vec::new());
+    }
+    let hearing = hearing::of(node, session, &rooms).await?;
     let all = node.driver.view(move |engine| engine.urgent(&rooms, &to)).await?;
     let consent = node.consent();
-    let (heeded, denied): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| {
+    let all = all.into_iter().filter(|one| hearing.heeds(one));
+    let (heeded, denied): (Vec<_>, Vec<_>) = all.partition(|one| {
         consent.may(What::Inject, one.room, one.peer) && consent.may(what, one.room, one.peer)
     });
     taking.deny = denied.into_iter().map(|one| (one.room, one.peer)).collect();
@@ -139,7 +162,7 @@ async fn heeds_urgent(
 fn is_idle(node: &Node, session: &Session) -> bool {
     let sessions = node.sessions();
     let runs = sessions.get(&session.key()).is_some_and(|session| !session.ended);
-    runs && sessions.status(&session.key(), node.clock.now()) == Some(parlor_api::SessionStatus::Idle)
+    runs && sessions.status(&session.key(), node.clock.now()) == Some(SessionStatus::Idle)
 }
 
 /// What would wake an idle session, and may.
@@ -152,8 +175,7 @@ pub(crate) async fn waking(
         return Ok((Vec::new(), Vec::new()));
     }
     let mut taking = Taking { rooms, ..Taking::default() };
-    let mut waking = urgent(node, session, &mut taking, What::Wake).await?;
-    waking.retain(|one| one.hops < MAX_WAKING_HOPS);
+    let waking = urgent(node, session, &mut taking, What::Wake).await?;
     Ok((waking, taking.deny))
 }
 
@@ -170,10 +192,14 @@ async fn until_woken(asked: &Asked<'_>, session: &Session, taking: Taking) -> Re
         if !waking.is_empty() {
             let only = Some(waking.iter().map(|one| one.id).collect());
             let (rooms, moment) = (heard, Moment::Wake);
-            let taken =
-                take(asked, session, Taking { rooms, budget: taking.budget, moment, deny, only, from: None })
-                    .await?;
+            let taken = take(
+                asked,
+                session,
+                Taking { rooms, budget: taking.budget, moment, deny, only, from: None, by_human: false },
+            )
+            .await?;
             if !taken.text.is_empty() && taken.token.is_some() {
+                node.sessions().drive(&session.key(), node.clock.now());
                 return Ok(Reply::Hook(Hook { stdout: taken.text, token: taken.token, wake: true }));
             }
         }

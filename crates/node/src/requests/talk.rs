@@ -7,7 +7,7 @@ use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, Take
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, place, whom};
+use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, quiet, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -15,6 +15,8 @@ use crate::sessions::Session;
 
 /// The reader that a person at a terminal is, whatever the directory.
 pub(super) const SEAT: &str = "seat";
+/// What stands before a tag.
+const TAG: char = '@';
 /// What a person's count is called.
 const HERE: &str = "here";
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -28,6 +30,7 @@ pub(super) struct Said {
     pub text: String,
     pub request_id: String,
     pub priority: api::Priority,
+    pub form: Option<api::Form>,
     pub wait_ms: u64,
 }
 
@@ -35,7 +38,8 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     let node = asked.node;
     check_request_id(&said.request_id)?;
     let (mut here, mut warning) = (false, None);
-    let (room, to) = match (&said.to, &said.room) {
+    let tag = said.to.as_ref().filter(|to| to.starts_with(TAG)).map(|tag| quiet::one_tag(tag)).transpose()?;
+    let (room, to) = match (said.to.as_ref().filter(|_| tag.is_none()), &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
         (Some(to), None) => {
             let aim = whom::meant(asked, to).await?;
@@ -47,6 +51,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
             return Err(ApiError::new(ErrorKind::Usage, message));
         }
     };
+    let speaker = place::own_session(node, asked.caller).await;
     let by = By::caller(asked, room).await?;
     let send = Send {
         room,
@@ -58,7 +63,8 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         label: by.label,
         to: to.clone(),
         peers: Vec::new(),
-        tags: Vec::new(),
+        tags: tag.iter().cloned().collect(),
+        form: said.form.map(convert::form),
         ask: None,
         about: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
@@ -67,6 +73,13 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         return Err(errors::internal("the message was not answered"));
     };
     sent.warnings.extend(warning);
+    let tagged = match &tag {
+        Some(tag) => Some(hearing::tagged(node, room, tag, speaker.as_ref()).await?),
+        None => None,
+    };
+    sent.warnings.extend(tag.filter(|_| tagged == Some(0)).map(|tag| {
+        format!("no session that is present has the tag @{tag}: one that has it later is told of it while it is unread")
+    }));
     if let Some(label) = to.filter(|_| !here) {
         sent.warnings.extend(direct::missing_session(node, room, &label).await?);
     }
@@ -76,6 +89,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         room_name: room_name(node, sent.room).await?,
         reached: sent.reached,
         of: sent.of,
+        tagged,
         warnings: sent.warnings,
     }))
 }

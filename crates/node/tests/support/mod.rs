@@ -153,6 +153,7 @@ pub fn send(client: &mut Client, room: Option<&str>, text: &str, request_id: &st
         text: text.into(),
         request_id: request_id.into(),
         priority: parlor_api::Priority::Normal,
+        form: None,
         wait_ms: 0,
     };
     match client.call(&request).unwrap() {

@@ -53,6 +53,8 @@ pub struct UrgentView {
     pub peer: PeerId,
     /// Whether it is a question.
     pub asks: bool,
+    /// Whether it is addressed to the session.
+    pub to_you: bool,
     /// How many messages of agents lie between it and a human's.
     pub hops: u8,
 }

@@ -21,10 +21,10 @@ pub struct Presence {
     pub status: Option<Status>,
     /// The least priority it is given at its next prompt; absent: nothing is given to it by itself.
     pub threshold: Option<Priority>,
-    /// At which moments beside its prompts it hears what does not wait; absent: nobody has said so.
-    pub reach: Option<Reached>,
     /// The tags by which it is addressed.
     pub tags: Vec<String>,
+    /// At which moments beside its prompts it hears what does not wait; absent: nobody has said so.
+    pub reach: Option<Reached>,
     /// Of an own session whose process is gone: how much is left of its lease, in milliseconds. Absent: it lives.
     pub left_ms: Option<u64>,
 }

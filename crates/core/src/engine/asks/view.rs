@@ -47,7 +47,7 @@ impl Engine {
             open: urgent.is_open(self.now.mono_ms),
             answered: record.answered,
             answers: record.answers.clone(),
-            to: record.to.as_deref().map(|label| self.session_shown(&room, label)),
+            to: record.to.as_deref().map(|to| self.session_shown(&room, to)),
             to_all: urgent.is_to_all(self.direct_peer(&room).is_some()),
         }
     }

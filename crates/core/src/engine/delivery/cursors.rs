@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use parlor_wire::RoomId;
 
 use crate::engine::api::HolderId;
+use crate::engine::quiet::Noted;
 use crate::persist::{Op, Table};
 use crate::room::record::CursorRecord;
 
@@ -27,6 +28,8 @@ pub(super) struct Held {
     pub session: String,
     /// How the cursors move when the text was written out.
     pub moves: Vec<(RoomId, Move)>,
+    /// What is to be remembered then.
+    pub noted: Noted,
 }
 
 /// How a cursor moves.

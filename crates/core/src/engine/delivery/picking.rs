@@ -4,9 +4,8 @@
 use parlor_wire::{EntryId, RoomId};
 
 use super::cursors::MAX_AHEAD;
-use super::{RoomRead, TAKE_ROWS, TakeJob};
-use crate::engine::api::{Listener, MessageView, Take, TakeRoom};
-use crate::engine::quiet::is_for;
+use super::{RoomRead, TAKE_ROWS, TakeJob, is_for};
+use crate::engine::api::{Level, Listener, MessageView, Take, TakeRoom};
 use crate::engine::{Engine, Pending};
 use crate::persist::{DataRow, Query};
 
@@ -43,6 +42,7 @@ impl Engine {
                 read_upto: 0,
                 counted: 0,
                 picked: true,
+                digest: None,
             });
             return self.load(query, Pending::Take(Box::new(job)));
         }
@@ -75,6 +75,10 @@ impl Engine {
             let heard = all.filter(|view| !take.deny.contains(&(room, view.peer)));
             heard.map(|view| view.id).take(PICK_ROWS.min(space)).collect()
         };
+        if take.moment.is_between_prompts() && (self.is_spent(take, room) || take.level(room) == Level::None)
+        {
+            return Vec::new();
+        }
         match &take.only {
             Some(ids) => ids.iter().copied().take(PICK_ROWS.min(space)).collect(),
             None => urgent(),
@@ -91,7 +95,11 @@ impl Engine {
         };
         let opened = rows.iter().filter(is_new).filter_map(|row| self.open_view(row));
         let is_from = |view: &MessageView| job.take.from.is_none_or(|peer| view.peer == peer);
-        let wanted = opened.filter(|view| is_for(view, here, label) && is_from(view));
+        let opened = opened.filter(|view| is_for(view, here, label) && is_from(view));
+        // What a tool asks for by name it is given.
+        let named = job.take.only.is_some() || job.take.from.is_some();
+        let asked_for = named && !job.take.moment.is_between_prompts();
+        let wanted = opened.filter(|view| asked_for || !self.is_counted_only(view, &job.take));
         let views = wanted.take(PICK_ROWS.min(self.space_ahead(&job.take, room))).collect();
         let Some(read) = job.read.last_mut() else { return };
         read.views = views;

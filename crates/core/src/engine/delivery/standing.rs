@@ -7,7 +7,7 @@ use parlor_wire::RoomId;
 
 use crate::engine::Engine;
 use crate::engine::api::{AskView, Moment, PersonView, SessionView, Status, Take};
-use crate::engine::quiet::is_to;
+use crate::engine::quiet::is_named;
 use crate::text::session_name::SessionName;
 use crate::text::{Mode, clean, names, time};
 
@@ -59,9 +59,8 @@ impl Engine {
         }
         let (own, others): (Vec<_>, Vec<_>) = self.unanswered(&room).into_iter().partition(|ask| ask.own);
         let is_its = |ask: &AskView| ask.origin.as_deref() == Some(take.session.as_str());
-        let here = self.stays_here(&room);
         let for_it = |ask: &AskView| match (&ask.to, &take.label) {
-            (Some(to), Some(label)) => is_to(to.as_str(), ask.own, here, label),
+            (Some(to), label) => is_named(to.as_str(), ask.own, self.stays_here(&room), label.as_deref()),
             _ => true,
         };
         let words = |what: &str, ask: &AskView| self.ask_words(what, &name, ask);

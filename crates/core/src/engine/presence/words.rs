@@ -23,8 +23,8 @@ pub(super) fn said(presence: &Presence) -> Said {
         branch: presence.branch,
         status: presence.status.map(Status::number),
         threshold: presence.threshold.map(|priority| priority as u8),
-        reach: presence.reach.map(|reach| reach.0),
         tags: (!presence.tags.is_empty()).then_some(presence.tags),
+        reach: presence.reach.map(|reach| reach.0),
     }
 }
 
@@ -38,8 +38,8 @@ pub(super) fn heard(said: Said) -> Presence {
         branch: said.branch,
         status: said.status.and_then(Status::of),
         threshold: said.threshold.and_then(Priority::of),
-        reach: said.reach.map(|bits| Reached(bits & KNOWN_REACH)),
         tags: said.tags.unwrap_or_default(),
+        reach: said.reach.map(|bits| Reached(bits & KNOWN_REACH)),
         left_ms: None,
     })
 }
@@ -88,8 +88,8 @@ mod tests {
             branch: Some(text.into()),
             status: Some(Status::Dnd),
             threshold: Some(Priority::Now),
-            reach: Some(Reached(KNOWN_REACH)),
             tags: vec!["x".repeat(24); 9],
+            reach: Some(Reached(KNOWN_REACH)),
             left_ms: None,
         }
     }
@@ -114,16 +114,16 @@ mod tests {
             branch: forged.branch.clone(),
             status: Some(9),
             threshold: Some(9),
-            reach: Some(0xff),
             tags: Some(vec!["@Backend".into(), "not one".into(), "x\u{202e}".into()]),
+            reach: Some(0xff),
         });
         for text in [Some(shown.label), Some(shown.program), shown.summary, shown.directory, shown.branch] {
             let text = text.unwrap();
             assert!(text == "x y" || text == "x-y", "{text:?}");
         }
         assert_eq!((shown.status, shown.threshold), (None, None), "of a later Parlor");
-        assert_eq!(shown.reach, Some(Reached(7)), "so much of it is known");
         assert_eq!(shown.tags, ["backend"]);
+        assert_eq!(shown.reach, Some(Reached(7)), "so much of it is known");
     }
 
     #[test]
