@@ -15,6 +15,8 @@ pub mod paths;
 mod quiet;
 pub mod reply;
 pub mod request;
+mod ruling;
+mod words;
 
 pub use ago::ago;
 pub use asked::{Asked, Far, FarState};
