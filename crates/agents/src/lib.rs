@@ -6,13 +6,20 @@
 
 mod check;
 pub mod claude;
+pub mod codex;
 mod command;
 mod file;
+pub mod gemini;
 mod hook;
+mod json_hook;
+mod json_server;
 mod jsonc;
+pub mod opencode;
 mod place;
 mod plan;
+mod probe;
 mod run;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +30,7 @@ pub use file::FileError;
 pub use hook::{
     EndReason, HOOK_INPUT_LIMIT_BYTES, HookCall, HookError, HookEvent, InjectionLimit, LimitUnit, StartSource,
 };
+pub use json_server::mcp_snippet;
 pub use jsonc::SyntaxError;
 pub use place::{Place, PlaceError, Scope};
 pub use plan::{Applied, CommandOutcome, InstallRequest, Plan, PlanError};
@@ -30,7 +38,23 @@ pub use run::{Invocation, Output, RunError, Runner, SystemRunner};
 
 /// The environment variables a hook call forwards: all that any agent program's [`AgentProgram::parse_hook`] looks at.
 /// The list is fixed and short because an agent program's environment also holds its credentials.
-pub const HOOK_ENV: &[&str] = claude::HOOK_ENV;
+pub const HOOK_ENV: &[&str] = &[
+    "CLAUDE_PID",
+    "CLAUDE_PROJECT_DIR",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SESSION_ATTENDED",
+    "CLAUDECODE",
+    "CODEX_SESSION_ID",
+    "CODEX_THREAD_ID",
+    "GEMINI_CLI",
+    "GEMINI_PROJECT_DIR",
+    "GEMINI_SESSION_ID",
+    "OPENCODE",
+    "OPENCODE_PID",
+    "PARLOR_ROOM",
+    "PARLOR_HOME",
+    "PWD",
+];
 
 /// One agent program: everything Parlor has to know about it.
 pub trait AgentProgram: Sync {
@@ -42,6 +66,11 @@ pub trait AgentProgram: Sync {
 
     /// Where the program is, if it is on PATH.
     fn detect(&self, place: &Place) -> Option<PathBuf>;
+
+    /// Whether Parlor is in it by another way than an install: as a plugin it was given.
+    fn is_plugged_in(&self, _place: &Place) -> bool {
+        false
+    }
 
     /// What installing would do. Reads, and changes nothing.
     fn plan_install(&self, place: &Place, scope: &Scope, request: &InstallRequest)
@@ -62,12 +91,23 @@ pub trait AgentProgram: Sync {
         None
     }
 
+    /// Whether its hooks say which process it is. Where they do not, it is the one that began the hook.
+    fn names_its_process(&self) -> bool {
+        true
+    }
+
     /// How an idle session of it is woken.
     fn wake(&self) -> Wake {
         Wake::Never
     }
 
-    /// The command that wakes the session with `text`, where [`Self::wake`] is [`Wake::Command`].
+    /// Whether a hook called with this environment may wait beside its session: none may that would hold it up.
+    fn may_wait(&self, _env: &BTreeMap<String, String>) -> bool {
+        matches!(self.wake(), Wake::Hook)
+    }
+
+    /// The command that wakes the session with `text`, where [`Self::wake`] is [`Wake::Command`]. Whoever is on this machine
+    /// can read a command line: `text` says that there is something, never what.
     fn wake_command(&self, _place: &Place, _session_id: &str, _text: &str) -> Option<Invocation> {
         None
     }
@@ -98,7 +138,7 @@ pub enum Wake {
 
 /// Every agent program Parlor knows.
 pub fn programs() -> &'static [&'static dyn AgentProgram] {
-    &[&claude::Claude]
+    &[&claude::Claude, &codex::Codex, &gemini::Gemini, &opencode::OpenCode]
 }
 
 /// The agent program called `name`.

@@ -2,22 +2,28 @@
 //! know how anything is done.
 
 mod ago;
+mod asked;
 pub mod caller;
 pub mod client;
 mod conversation;
 pub mod error;
 mod failure;
+mod files;
 pub mod line;
 pub mod lines;
 pub mod paths;
+mod quiet;
 pub mod reply;
 pub mod request;
 
 pub use ago::ago;
+pub use asked::{Asked, Far, FarState};
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;
+pub use files::{Dropped, File, Progress};
 pub use line::{ClientLine, Hello, NodeHello, NodeLine, RequestLine};
+pub use quiet::*;
 pub use reply::*;
 pub use request::*;
 

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
+use crate::files::{Dropped, File, Progress};
+use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
 
 /// The last word on a request.
@@ -37,6 +40,8 @@ pub enum Reply {
     Left(Left),
     /// A message is durable here.
     Sent(Sent),
+    /// A question, and what has come of it.
+    Asked(Asked),
     /// What was found has been told.
     Found(Found),
     /// For how long a room may be read here.
@@ -73,12 +78,26 @@ pub enum Reply {
     Relays(Relays),
     /// Space was given back.
     Compacted(Compacted),
+    /// What rooms and peers may do to sessions here.
+    Allowed(Vec<Allowed>),
+    /// What of rooms is given by itself.
+    Levels(Vec<Leveled>),
+    /// What rooms cost.
+    Budgets(Vec<Budgeted>),
+    /// The tags of a directory.
+    Tags(Tagged),
     /// What was tried.
     Checks(Vec<Check>),
     /// What the hook is to write.
     Hook(Hook),
     /// Unread messages as text.
     Unheard(Unheard),
+    /// A file is announced.
+    Dropped(Dropped),
+    /// One file.
+    File(File),
+    /// Files of a room.
+    Files(Vec<File>),
 }
 
 /// One of several things before the last word.
@@ -91,6 +110,8 @@ pub enum Event {
     Message(Message),
     /// A line of an export, its end included.
     Line(String),
+    /// How far it is.
+    Progress(Progress),
 }
 
 /// How the node is.
@@ -295,6 +316,9 @@ pub struct Sent {
     pub reached: u64,
     /// Members other than this identity.
     pub of: u64,
+    /// For a tag: how many other sessions that are present have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<u64>,
     /// Things its author should know: a clock that is off, an older roster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -336,6 +360,18 @@ pub struct Message {
     /// In a direct room: the one session it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Until when answers are waited for, of a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks_until: Option<String>,
+    /// The question it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The tags it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What it is, where nobody needs to be disturbed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Whether its author's identity is revoked by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
@@ -480,6 +516,12 @@ pub struct Session {
     /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Priority>,
+    /// The tags by which it is addressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// When it hears what does not wait for its prompt; absent when nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Since when this node knows it to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -491,11 +533,28 @@ pub struct Session {
     pub heard_ago_s: Option<u64>,
 }
 
+/// When a session hears what does not wait for its prompt: what is urgent, and questions to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hears {
+    /// Between its tools.
+    pub tools: bool,
+    /// At the end of a turn.
+    pub stop: bool,
+    /// While it is idle, where its human allows it.
+    pub wake: bool,
+}
+
 /// A session of this node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OwnSession {
     /// The agent program's id of it.
     pub id: String,
+    /// What it is called among the sessions of this machine: `claude/api`, with the beginning of its id where another is called so.
+    #[serde(default)]
+    pub name: String,
+    /// Whether it is the one that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub you: bool,
     /// Its label: mostly the directory's name.
     pub label: String,
     /// The agent program.
@@ -558,6 +617,9 @@ pub struct Room {
     pub missing: u64,
     /// The directories it is bound to.
     pub bound: Vec<PathBuf>,
+    /// Whether the node has made it by itself, for the sessions of a directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// How it travels: `p2p`, `lan` where it never leaves the local network, or `local` where it never leaves this
     /// machine.
     pub carrier: String,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quiet::{Form, Level, MayDo, Mute, Verdict};
+
 /// How urgent a message is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,7 +185,8 @@ pub enum Request {
         /// Which room.
         #[serde(default)]
         room: Option<String>,
-        /// Instead of a room: a peer, or one session of a peer's as `peer/session`, for whom alone it is.
+        /// A tag of the room's sessions, as `@tag`. Instead of a room: a peer, or one session of a peer's as `peer/session`, or one of this machine as `program/session`,
+        /// for whom alone it is.
         #[serde(default)]
         to: Option<String>,
         /// What.
@@ -193,9 +196,74 @@ pub enum Request {
         /// How urgent.
         #[serde(default)]
         priority: Priority,
+        /// What it is, where nobody needs to be disturbed for it.
+        #[serde(default)]
+        form: Option<Form>,
         /// How long to wait for peers' acknowledgements; the message is durable before that.
         #[serde(default)]
         wait_ms: u64,
+    },
+    /// Asks something, and does not wait for answers. → `Reply::Asked`
+    Ask {
+        /// Whom: a peer, one session of a peer's or of this machine's, `@all` for all in a room, `@TAG` for sessions of it.
+        to: String,
+        /// Before which room; absent: a peer is asked alone, all others in the room meant here.
+        #[serde(default)]
+        room: Option<String>,
+        /// What.
+        text: String,
+        /// A retry with the same one is the same question.
+        request_id: String,
+        /// For how long it may be answered.
+        timeout_ms: u64,
+        /// How long to wait for peers' acknowledgements; the question is durable before that.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Waits for answers to a question. → `Reply::Asked`
+    Answers {
+        /// The question: its id or a prefix.
+        entry: String,
+        /// So many are known already.
+        #[serde(default)]
+        seen: u64,
+        /// Answered when there are more, when the question is over, and after so long.
+        #[serde(default)]
+        wait_ms: u64,
+        /// They are shown to the caller's session, and given to it for good at `Commit`.
+        #[serde(default)]
+        give: bool,
+    },
+    /// Answers a question. → `Reply::Sent`
+    Answer {
+        /// The question: its id or a prefix.
+        entry: String,
+        /// What.
+        text: String,
+        /// A retry with the same one is the same message.
+        request_id: String,
+        /// How long to wait for peers' acknowledgements.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// The caller's session's unread messages, as text, as soon as there are any; given for good at `Commit`.
+    /// → `Reply::Unheard`
+    Wait {
+        /// Which room; absent: all the session hears.
+        #[serde(default)]
+        room: Option<String>,
+        /// Only what this peer says.
+        #[serde(default)]
+        from: Option<String>,
+        /// Only answers to this question: its id or a prefix.
+        #[serde(default)]
+        about: Option<String>,
+        /// After so long the answer is an empty text.
+        #[serde(default)]
+        wait_ms: u64,
+        /// At most so many characters.
+        #[serde(default)]
+        limit_chars: Option<u32>,
     },
     /// What was said, oldest first. → `Event::Message` …, `Reply::Done`
     Log {
@@ -376,6 +444,9 @@ pub enum Request {
         /// The hook's parent process.
         #[serde(default)]
         parent_pid: Option<u32>,
+        /// It waits beside an idle session, for as long as it takes, until there is something to wake it for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        idle: bool,
     },
     /// What was given under this token has been written out. → `Reply::Done`
     Commit {
@@ -396,6 +467,56 @@ pub enum Request {
         /// One line.
         summary: String,
     },
+    /// What rooms and peers may do to sessions here: shown, or one of it set. → `Reply::Allowed`
+    Consent {
+        /// What.
+        #[serde(default)]
+        what: Option<MayDo>,
+        /// Whose messages: a room's or a peer's.
+        #[serde(default)]
+        whose: Option<String>,
+        /// What holds from now on.
+        #[serde(default)]
+        verdict: Option<Verdict>,
+    },
+    /// How much of rooms is given by itself to the sessions of a directory: shown, or set. → `Reply::Levels`
+    RoomLevel {
+        /// Which room; absent: the default to be set, all to be muted or shown.
+        #[serde(default)]
+        room: Option<String>,
+        /// The directory; absent: where the caller stands.
+        #[serde(default)]
+        dir: Option<PathBuf>,
+        /// How much.
+        #[serde(default)]
+        level: Option<Level>,
+        /// How long nothing.
+        #[serde(default)]
+        mute: Option<Mute>,
+    },
+    /// What rooms cost, and how much they may: shown, or set for one. → `Reply::Budgets`
+    Budget {
+        /// Which room; absent: all.
+        #[serde(default)]
+        room: Option<String>,
+        /// So many characters a day.
+        #[serde(default)]
+        set: Option<u64>,
+    },
+    /// The tags of a directory's sessions: shown, or one more or less. → `Reply::Tags`
+    Tags {
+        /// The directory; absent: where the caller stands.
+        #[serde(default)]
+        dir: Option<PathBuf>,
+        /// One more.
+        #[serde(default)]
+        add: Option<String>,
+        /// One less.
+        #[serde(default)]
+        remove: Option<String>,
+    },
+    /// The sessions of this machine that are there, those of the caller's directory first. → `Reply::Sessions`
+    SessionList,
     /// Shows or sets the status of sessions of this node: the caller's own, the one named, or those of the caller's
     /// directory. → `Reply::Sessions`
     SessionStatus {
@@ -405,6 +526,42 @@ pub enum Request {
         /// The status.
         #[serde(default)]
         set: Option<SessionStatus>,
+    },
+    /// Seals a file, keeps it and announces it. → `Event::Progress` …, `Reply::Dropped`
+    FileDrop {
+        /// The file, by an absolute path. An agent may name only what lies below its session's directory.
+        path: PathBuf,
+        /// To which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Instead of a room: a peer, as in `Send`.
+        #[serde(default)]
+        to: Option<String>,
+        /// A retry with the same one is the same announcement.
+        request_id: String,
+        /// Even with what looks like secrets in it; an agent may not.
+        #[serde(default)]
+        allow_secrets: bool,
+        /// How long to wait for peers' acknowledgements.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Files announced in a room, the newest first. → `Reply::Files`
+    FileList {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Has a file lie here as one to be read. → `Event::Progress` …, `Reply::File`
+    FileGet {
+        /// The id of its message, or the beginning of it; or its name, of which the newest is meant.
+        file: String,
+        /// In which room the name is looked for.
+        #[serde(default)]
+        room: Option<String>,
+        /// Waits at most so long, and lets it go on by itself; absent: to the end.
+        #[serde(default)]
+        wait_ms: Option<u64>,
     },
 }
 
@@ -425,7 +582,7 @@ impl Request {
             | Self::Restart
             | Self::Stop => false,
             // What was leased to a connection that broke is given again.
-            Self::Check { .. } => true,
+            Self::Check { .. } | Self::Wait { .. } | Self::Answers { .. } => true,
             Self::Status
             | Self::Relays
             | Self::RelaysTold
@@ -433,12 +590,19 @@ impl Request {
             | Self::Here
             | Self::Join { .. }
             | Self::Send { .. }
+            | Self::Ask { .. }
+            | Self::Answer { .. }
             | Self::Log { .. }
             | Self::Search { .. }
             | Self::Message { .. }
             | Self::Who { .. }
             | Self::Unread
             | Self::RoomList
+            | Self::SessionList
+            | Self::Consent { .. }
+            | Self::RoomLevel { .. }
+            | Self::Tags { .. }
+            | Self::Budget { .. }
             | Self::RoomShow { .. }
             | Self::RoomExport { .. }
             | Self::RoomRetention { .. }
@@ -456,6 +620,9 @@ impl Request {
             | Self::PeerVerify { .. }
             | Self::Identity
             | Self::Doctor
+            | Self::FileDrop { .. }
+            | Self::FileList { .. }
+            | Self::FileGet { .. }
             | Self::SetSummary { .. }
             | Self::SessionStatus { .. }
             | Self::StoreCompact => true,
@@ -464,7 +631,7 @@ impl Request {
 
     /// Whether it goes on until it is cancelled.
     pub fn is_endless(&self) -> bool {
-        matches!(self, Self::Log { follow: true, .. })
+        matches!(self, Self::Log { follow: true, .. } | Self::Hook { idle: true, .. })
     }
 }
 

@@ -126,7 +126,13 @@ fn a_node_that_takes_a_large_request_in_sips_does_not_prolong_the_wait() {
         begun.elapsed()
     });
     let stdin = "x".repeat(900_000);
-    let hook = Request::Hook { program: "claude".into(), stdin, env: Default::default(), parent_pid: None };
+    let hook = Request::Hook {
+        program: "claude".into(),
+        stdin,
+        env: Default::default(),
+        parent_pid: None,
+        idle: false,
+    };
     let begun = Instant::now();
     let error = client(&node.home).with_timeout(SHORT).call(&hook).unwrap_err();
     assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");

@@ -6,12 +6,12 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use parlor_api::caller::{forwarded, parent_pid};
 use parlor_api::paths::Home;
-use parlor_api::{API_VERSION, Client, ClientError, HOOK_WAIT_MS, Hello, Reply, Request};
+use parlor_api::{API_VERSION, Cancel, Client, ClientError, HOOK_WAIT_MS, Hello, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The most the agent program may say. What is longer is not understood anyway, and the prompt goes on without us.
@@ -20,22 +20,36 @@ const DEFAULT_PROGRAM: &str = "claude";
 /// What a node started in the background keeps of the environment: where it is and how it speaks, no credentials.
 const NODE_ENV: [&str; 7] = ["HOME", "PATH", "LANG", "TZ", "PARLOR_HOME", "USER", "LOGNAME"];
 
-/// Runs the hook with its arguments: `[--home DIR] [PROGRAM]`.
-pub fn run(args: impl Iterator<Item = OsString>) {
-    // Whatever went wrong, the agent program must not hear of it.
-    _ = attempt(args, Instant::now() + Duration::from_millis(HOOK_WAIT_MS));
+/// What the hook ends with to wake a session. At a prompt it would block the human, so only a hook that waits does.
+const WAKE_EXIT: u8 = 2;
+/// How often a hook that waits looks whether its session still runs.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Between two attempts to reach a node that is gone.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// What the arguments say: `[--home DIR] [PROGRAM] [--idle]`.
+#[derive(Debug, PartialEq, Eq)]
+struct Args {
+    home: Option<PathBuf>,
+    program: String,
+    /// It waits beside an idle session.
+    idle: bool,
 }
 
-fn attempt(args: impl Iterator<Item = OsString>, deadline: Instant) -> Option<()> {
-    let (home, program) = read_args(args);
-    let home = Home::find(home.as_deref()).ok()?;
-    let stdin = read_stdin(deadline)?;
-    let request = Request::Hook {
-        program,
-        stdin: String::from_utf8_lossy(&stdin).into_owned(),
-        env: forwarded(parlor_agents::HOOK_ENV),
-        parent_pid: parent_pid(),
-    };
+/// Runs the hook with its arguments.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args = read_args(args);
+    if args.idle {
+        return if wait(args) == Some(true) { ExitCode::from(WAKE_EXIT) } else { ExitCode::SUCCESS };
+    }
+    // Whatever went wrong, the agent program must not hear of it.
+    _ = attempt(args, Instant::now() + Duration::from_millis(HOOK_WAIT_MS));
+    ExitCode::SUCCESS
+}
+
+fn attempt(args: Args, deadline: Instant) -> Option<()> {
+    let home = Home::find(args.home.as_deref()).ok()?;
+    let request = request(args, deadline)?;
     let given = give(&home, &request, deadline, &mut Patient { deadline });
     if matches!(given, Err(ClientError::NotRunning(_))) && home.identity().exists() {
         let parlor = std::env::current_exe().ok()?.with_file_name("parlor");
@@ -45,12 +59,79 @@ fn attempt(args: impl Iterator<Item = OsString>, deadline: Instant) -> Option<()
     Some(())
 }
 
+fn request(args: Args, deadline: Instant) -> Option<Request> {
+    let stdin = read_stdin(deadline)?;
+    Some(Request::Hook {
+        program: args.program,
+        stdin: String::from_utf8_lossy(&stdin).into_owned(),
+        env: forwarded(parlor_agents::HOOK_ENV),
+        parent_pid: parent_pid(),
+        idle: args.idle,
+    })
+}
+
+/// Waits until there is something to wake the session for, for as long as the session runs; whether it was written.
+fn wait(args: Args) -> Option<bool> {
+    let home = Home::find(args.home.as_deref()).ok()?;
+    let request = request(args, Instant::now() + Duration::from_millis(HOOK_WAIT_MS))?;
+    let session = SessionProcess::find();
+    let watched = session.clone();
+    std::thread::spawn(move || {
+        while watched.lives() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        // Nobody is there to be woken: what was not written is not committed, and waits.
+        std::process::exit(0);
+    });
+    loop {
+        match give_waking(&home, &request, &mut std::io::stderr()) {
+            Ok(woken) => return Some(woken),
+            Err(error) if error.is_passing() && session.lives() => std::thread::sleep(RETRY_EVERY),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The process whose session waits: the one its agent program names, else the hook's parent.
+#[derive(Clone)]
+struct SessionProcess {
+    named: Option<rustix::process::Pid>,
+    parent: Option<u32>,
+}
+
+impl SessionProcess {
+    fn find() -> Self {
+        let of =
+            |name: &&str| std::env::var(name).ok()?.parse().ok().and_then(rustix::process::Pid::from_raw);
+        Self { named: ["CLAUDE_PID", "OPENCODE_PID"].iter().find_map(of), parent: parent_pid() }
+    }
+
+    fn lives(&self) -> bool {
+        match self.named {
+            Some(pid) => rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH),
+            // Whoever has lost its parent is given another.
+            None => self.parent.is_some() && parent_pid() == self.parent,
+        }
+    }
+}
+
+/// Asks without an end, writes the answer if it is to wake, and only then says that it was written.
+fn give_waking(home: &Home, request: &Request, out: &mut impl Write) -> Result<bool, ClientError> {
+    let mut client = Client::new(home, hello())?;
+    let Reply::Hook(answer) = client.stream(request, &Cancel::default(), |_| ())? else { return Ok(false) };
+    if !answer.wake || out.write_all(answer.stdout.as_bytes()).and_then(|()| out.flush()).is_err() {
+        return Ok(false);
+    }
+    answer.token.map_or(Ok(()), |token| client.post(&Request::Commit { token }))?;
+    Ok(true)
+}
+
 /// Asks, writes the answer, and only then says that it was written.
 fn give(home: &Home, request: &Request, deadline: Instant, out: &mut impl Write) -> Result<(), ClientError> {
     let left = deadline.saturating_duration_since(Instant::now());
     let mut client = Client::new(home, hello())?.with_timeout(left);
     let Reply::Hook(answer) = client.call_once(request, deadline)? else { return Ok(()) };
-    if out.write_all(answer.stdout.as_bytes()).and_then(|()| out.flush()).is_err() {
+    if answer.wake || out.write_all(answer.stdout.as_bytes()).and_then(|()| out.flush()).is_err() {
         return Ok(());
     }
     answer.token.map_or(Ok(()), |token| client.post(&Request::Commit { token }))
@@ -114,19 +195,21 @@ pub fn node_in_background(parlor: &Path, home: &Home) -> Command {
     command
 }
 
-fn read_args(mut args: impl Iterator<Item = OsString>) -> (Option<PathBuf>, String) {
-    let (mut home, mut program) = (None, DEFAULT_PROGRAM.to_owned());
+fn read_args(mut args: impl Iterator<Item = OsString>) -> Args {
+    let mut read = Args { home: None, program: DEFAULT_PROGRAM.to_owned(), idle: false };
     while let Some(arg) = args.next() {
         let Some(text) = arg.to_str() else { continue };
         if text == "--home" {
-            home = args.next().map(PathBuf::from);
+            read.home = args.next().map(PathBuf::from);
         } else if let Some(dir) = text.strip_prefix("--home=") {
-            home = Some(dir.into());
+            read.home = Some(dir.into());
+        } else if text == "--idle" {
+            read.idle = true;
         } else if !text.starts_with('-') {
-            program = text.to_owned();
+            read.program = text.to_owned();
         }
     }
-    (home, program)
+    read
 }
 
 /// All of stdin; none when it is a terminal, does not end in time, or holds too much.
@@ -193,6 +276,7 @@ mod tests {
             stdin: "{}".into(),
             env: Default::default(),
             parent_pid: None,
+            idle: false,
         }
     }
 
@@ -308,11 +392,44 @@ mod tests {
 
     #[test]
     fn arguments_name_home_and_program_in_any_order() {
-        let read = |args: &[&str]| read_args(args.iter().map(OsString::from));
-        assert_eq!(read(&[]), (None, "claude".into()));
-        assert_eq!(read(&["--home", "/h", "codex"]), (Some("/h".into()), "codex".into()));
-        assert_eq!(read(&["codex", "--home=/h"]), (Some("/h".into()), "codex".into()));
-        assert_eq!(read(&["--json", "--home"]), (None, "claude".into()));
+        let read = |args: &[&str]| {
+            let read = read_args(args.iter().map(OsString::from));
+            (read.home, read.program, read.idle)
+        };
+        assert_eq!(read(&[]), (None, "claude".into(), false));
+        assert_eq!(read(&["--home", "/h", "codex"]), (Some("/h".into()), "codex".into(), false));
+        assert_eq!(read(&["codex", "--home=/h"]), (Some("/h".into()), "codex".into(), false));
+        assert_eq!(read(&["--json", "--home"]), (None, "claude".into(), false));
+        assert_eq!(read(&["claude", "--idle", "--home", "/h"]), (Some("/h".into()), "claude".into(), true));
+    }
+
+    fn waking() -> &'static str {
+        let hook = r#"{"hook":{"stdout":"bob asks","token":5,"wake":true}}"#;
+        format!("{HELLO}\n{{\"id\":1,\"ok\":{hook}}}\n").leak()
+    }
+
+    #[test]
+    fn what_wakes_is_committed_once_written() {
+        let (_dir, home, node) = node(waking());
+        let mut out = Vec::new();
+        assert!(give_waking(&home, &request(), &mut out).unwrap());
+        assert_eq!(out, b"bob asks");
+        assert_eq!(node.join().unwrap()[2..], [r#"{"id":2,"do":"commit","token":5}"#]);
+        let (_dir, home, node) = self::node(waking());
+        assert!(!give_waking(&home, &request(), &mut Deaf).unwrap(), "wound 1");
+        assert_eq!(node.join().unwrap().len(), 2, "only hello and request, no commit");
+    }
+
+    #[test]
+    fn a_hook_that_waits_wakes_for_nothing_else_and_one_at_a_prompt_never_does() {
+        let (_dir, home, node) = node(answer("bob said hello"));
+        let mut out = Vec::new();
+        assert!(!give_waking(&home, &request(), &mut out).unwrap());
+        assert_eq!(node.join().unwrap().len(), 2);
+        let (_dir, home, node) = self::node(waking());
+        give(&home, &request(), soon(), &mut out).unwrap();
+        assert_eq!(node.join().unwrap().len(), 2, "it would have blocked the prompt");
+        assert!(out.is_empty());
     }
 
     #[test]

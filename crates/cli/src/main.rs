@@ -33,8 +33,7 @@ fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     // Before anything else: an agent program's human waits for it.
     if is_hook(&args) {
-        hook_pipe::run(hook_args(args));
-        return ExitCode::SUCCESS;
+        return hook_pipe::run(hook_args(args));
     }
     let wants_json = args::wants_json(&args);
     let program = std::iter::once(OsString::from("parlor"));

@@ -1,8 +1,10 @@
 //! What people read: answers as lines of text. Pure; must not print, ask or wait. Texts of others arrive clean from
 //! the node, and are laid out here, never interpreted.
 
+pub mod ask;
 pub mod catching;
 pub mod config;
+pub mod files;
 pub mod peers;
 
 use anstyle::{AnsiColor, Style};
@@ -14,6 +16,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::clock;
 
+pub mod quiet;
 pub mod ruling;
 pub mod sessions;
 pub mod talk;
@@ -78,8 +81,10 @@ pub fn message(message: &Message) -> String {
         false => message.text.trim_end().replace('\n', "\n    "),
     };
     let known = if message.sealed_unfit { "[key known to outsiders] " } else { "" };
+    let asks = if message.asks_until.is_some() { "[asks] " } else { "" };
+    let answers = message.about.as_ref().map(|id| format!("[answers {}] ", short(id))).unwrap_or_default();
     format!(
-        "{} {} {}: {known}{urgency}{text}",
+        "{} {} {}: {known}{asks}{answers}{urgency}{text}",
         dim(&clock::stamp(message.time_ms)),
         dim(short(&message.id)),
         bold(&format!("{}{seat}{kind}{revoked}{to}", message.name)),
@@ -226,7 +231,8 @@ pub fn rooms(rooms: &[Room]) -> Vec<String> {
         let mark = if room.default { "*" } else { " " };
         let state =
             if room.state == "joined" { room.role.clone().unwrap_or_default() } else { room.state.clone() };
-        let heard: Vec<_> = room.bound.iter().map(|dir| dir.display().to_string()).collect();
+        let mut heard: Vec<_> = room.bound.iter().map(|dir| dir.display().to_string()).collect();
+        heard.extend(room.by_itself.then(|| dim("made by itself")));
         vec![
             format!("{mark} {}", bold(&room.name)),
             state,
@@ -258,6 +264,14 @@ pub fn room(room: &Room) -> Vec<String> {
             "read here",
             room.retention_days
                 .map_or("for ever".into(), |days| format!("for {}", count(days.get().into(), "day", "days"))),
+        ),
+        (
+            "made",
+            if room.by_itself {
+                "by itself, for the sessions of one directory".into()
+            } else {
+                String::new()
+            },
         ),
         ("heard in", if bound.is_empty() { "no directory".into() } else { bound.join(", ") }),
     ];
@@ -429,6 +443,7 @@ pub(crate) mod tests {
             waiting: 0,
             missing: 0,
             bound: vec!["/repo".into()],
+            by_itself: false,
             direct: None,
             retention_days: None,
             carrier: "p2p".into(),
@@ -454,6 +469,10 @@ pub(crate) mod tests {
             text: text.into(),
             own: false,
             to: None,
+            asks_until: None,
+            about: None,
+            tags: Vec::new(),
+            form: None,
             revoked: false,
             newer: false,
             unread: false,
@@ -512,6 +531,7 @@ pub(crate) mod tests {
             room_name: "payments".into(),
             reached: 0,
             of: 2,
+            tagged: None,
             warnings: Vec::new(),
         };
         assert_eq!(self::sent(&sent), "mk7m2qda stored · reached 0 of 2");

@@ -36,7 +36,7 @@ pub enum Table {
     Consent,
     /// What was given of rooms, by day. Key: chosen by the node.
     Spent,
-    /// Files this node holds. Key: the blob's name.
+    /// Messages that announce files, of each room the newest. Key: room ‖ arrival.
     Blob,
 }
 
@@ -217,6 +217,13 @@ pub enum Query {
     },
     /// Which of these are kept. → `Loaded::Rows` with empty `bytes`
     Known {
+        /// The room.
+        room: RoomId,
+        /// Which.
+        ids: Vec<EntryId>,
+    },
+    /// Arrived entries by their ids, by arrival. → `Loaded::Rows`
+    Entries {
         /// The room.
         room: RoomId,
         /// Which.

@@ -69,6 +69,12 @@ impl Alone {
             origin: None,
             label: None,
             to: None,
+            peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
+            ask: None,
+            about: None,
+            file: None,
             wait_ms: 0,
         };
         assert!(matches!(self.ask(Command::Send(send)), Some(Outcome::Sent(_))));

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::RequestId;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::node_link::Lease;
 
@@ -17,6 +18,7 @@ pub(crate) const IN_FLIGHT_MAX: usize = 32;
 pub(crate) struct InFlight {
     requests: Mutex<HashMap<RequestId, Option<Lease>>>,
     ended: Notify,
+    over: CancellationToken,
 }
 
 impl InFlight {
@@ -44,6 +46,17 @@ impl InFlight {
         let ended = self.requests().remove(id);
         self.ended.notify_one();
         ended
+    }
+
+    /// Nothing more will be asked: who waits may stop.
+    pub(crate) fn end_waits(&self) {
+        self.over.cancel();
+    }
+
+    /// Returns when nobody needs to wait any more.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) async fn over(&self) {
+        self.over.cancelled().await;
     }
 
     fn requests(&self) -> MutexGuard<'_, HashMap<RequestId, Option<Lease>>> {

@@ -91,10 +91,14 @@ where
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         let mut broken = self.broken.subscribe();
-        tokio::select! {
+        let message = tokio::select! {
             _ = broken.wait_for(|broken| *broken) => None,
             message = self.next() => message,
+        };
+        if message.is_none() {
+            self.in_flight.end_waits();
         }
+        message
     }
 
     async fn close(&mut self) -> Result<(), io::Error> {

@@ -13,6 +13,8 @@ use parlor_core::persist::{Snapshot, Table};
 use parlor_wire::RoomId;
 use serde::{Deserialize, Serialize};
 
+use crate::levels::Disturbed;
+
 /// The directory by which bindings know `dir`: for a git work tree the one above git's common directory, else
 /// the directory itself, without links.
 pub(crate) fn key_of(dir: &Path) -> PathBuf {
@@ -51,6 +53,12 @@ struct Record {
     time_ms: u64,
     /// Counts bindings; the highest of a directory is its default.
     order: u64,
+    /// The node made the room for the sessions of this directory: it is heard beside all others, and after them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_itself: bool,
+    /// How much of the room is given by itself.
+    #[serde(flatten)]
+    disturbed: Disturbed,
 }
 
 /// One room of one directory.
@@ -108,7 +116,42 @@ impl Bindings {
         let before = here.iter().find(|binding| binding.room == room);
         let bound_at = before.map_or(bound_at, |binding| binding.record.bound_at);
         let order = here.iter().map(|binding| binding.record.order + 1).max().unwrap_or(0);
-        Change { dir: key.into(), room, record: Some(Record { bound_at, time_ms, order }) }
+        let disturbed = before.map(|binding| binding.record.disturbed).unwrap_or_default();
+        let record = Record { bound_at, time_ms, order, by_itself: false, disturbed };
+        Change { dir: key.into(), room, record: Some(record) }
+    }
+
+    /// What binding a room changes that the node has made for a directory by itself.
+    pub(crate) fn bind_by_itself(&self, key: &Path, room: RoomId, time_ms: u64) -> Change {
+        let disturbed = Disturbed::default();
+        let record = Record { bound_at: 0, time_ms, order: 0, by_itself: true, disturbed };
+        Change { dir: key.into(), room, record: Some(record) }
+    }
+
+    /// The binding by which a room is heard in a directory.
+    fn binding(&self, key: &Path, room: &RoomId) -> Option<(&PathBuf, &Binding)> {
+        let of = |dir: &Path| {
+            let (dir, here) = self.by_dir.get_key_value(dir)?;
+            Some((dir, here.iter().find(|binding| binding.room == *room)?))
+        };
+        of(key).or_else(|| of(self.nearest(key)?.0))
+    }
+
+    /// The directory by whose binding a room is heard in another.
+    pub(crate) fn dir_of(&self, key: &Path, room: &RoomId) -> Option<PathBuf> {
+        self.binding(key, room).map(|(dir, _)| dir.clone())
+    }
+
+    /// How much of a room is given by itself in a directory.
+    pub(crate) fn disturbed(&self, key: &Path, room: &RoomId) -> Option<Disturbed> {
+        self.binding(key, room).map(|(_, binding)| binding.record.disturbed)
+    }
+
+    /// What it changes that so much of it is given.
+    pub(crate) fn disturb(&self, key: &Path, room: &RoomId, disturbed: Disturbed) -> Option<Change> {
+        let (dir, binding) = self.binding(key, room)?;
+        let record = Record { disturbed, ..binding.record };
+        Some(Change { dir: dir.clone(), room: *room, record: Some(record) })
     }
 
     /// What unbinding a room, or all, from a directory changes; nothing when nothing is bound there.
@@ -123,23 +166,43 @@ impl Bindings {
         let here = self.by_dir.entry(change.dir.clone()).or_default();
         here.retain(|binding| binding.room != change.room);
         here.extend(change.record.map(|record| Binding { room: change.room, record }));
-        here.sort_by_key(|binding| std::cmp::Reverse(binding.record.order));
+        here.sort_by_key(|binding| (binding.record.by_itself, std::cmp::Reverse(binding.record.order)));
         if here.is_empty() {
             self.by_dir.remove(&change.dir);
         }
     }
 
-    /// The rooms heard in a directory, by its key: those of its nearest bound ancestor, the default first.
+    /// The rooms heard in a directory, by its key: those of its nearest ancestor to which a person has bound any, the default
+    /// first, and then the one the node has made for this very directory.
     pub(crate) fn heard(&self, key: &Path) -> Vec<TakeRoom> {
         let rooms = self.nearest(key).map(|(_, here)| here).unwrap_or_default();
         let heard = |binding: &Binding| TakeRoom { room: binding.room, bound_at: binding.record.bound_at };
-        rooms.iter().map(heard).collect()
+        let own = self.by_dir.get(key).into_iter().flatten().filter(|binding| binding.record.by_itself);
+        rooms.iter().filter(|binding| !binding.record.by_itself).chain(own).map(heard).collect()
     }
 
+    /// Only what a person has bound hides what is bound farther up.
     fn nearest(&self, key: &Path) -> Option<(&PathBuf, &[Binding])> {
+        let is_bound = |here: &Vec<Binding>| here.iter().any(|binding| !binding.record.by_itself);
         key.ancestors()
-            .find_map(|dir| self.by_dir.get_key_value(dir))
+            .find_map(|dir| self.by_dir.get_key_value(dir).filter(|(_, here)| is_bound(here)))
             .map(|(dir, here)| (dir, here.as_slice()))
+    }
+
+    /// The rooms bound to this very directory, the default first.
+    pub(crate) fn of_dir(&self, key: &Path) -> Vec<RoomId> {
+        self.by_dir.get(key).into_iter().flatten().map(|binding| binding.room).collect()
+    }
+
+    /// Whether the node has made a room by itself.
+    pub(crate) fn is_by_itself(&self, room: &RoomId) -> bool {
+        let mut all = self.by_dir.values().flatten();
+        all.any(|binding| binding.room == *room && binding.record.by_itself)
+    }
+
+    /// How many rooms the node has made by itself.
+    pub(crate) fn made_by_itself(&self) -> usize {
+        self.by_dir.values().flatten().filter(|binding| binding.record.by_itself).count()
     }
 
     /// The directory whose bindings are heard in the one of this key.

@@ -5,7 +5,7 @@ use parlor_api::{ApiError, ErrorKind, Hello};
 use parlor_core::engine::api::{Author, HolderId};
 use tokio::sync::Semaphore;
 
-use crate::process::{ancestry, descends};
+use crate::process::{self, ancestry, descends};
 use crate::sessions::{Session, Sessions, Sighting};
 
 /// The surface that agents talk through.
@@ -15,11 +15,25 @@ pub(crate) const HOOK: &str = "hook";
 
 const ROOM_VARIABLE: &str = "PARLOR_ROOM";
 const MCP_SESSION_VARIABLE: &str = "PARLOR_MCP_SESSION";
-/// Where agent programs name their session to what they run.
-const SESSION_VARIABLES: [&str; 1] = ["CLAUDE_CODE_SESSION_ID"];
+/// Where agent programs name their session to what they run, and which does.
+const SESSION_VARIABLES: [(&str, &str); 4] = [
+    ("CLAUDE_CODE_SESSION_ID", "claude"),
+    ("CODEX_THREAD_ID", CODEX),
+    ("CODEX_SESSION_ID", CODEX),
+    ("GEMINI_SESSION_ID", "gemini"),
+];
 /// What agent programs set for everything they run.
-const AGENT_VARIABLES: [&str; 2] = ["CLAUDE_CODE_SESSION_ID", "CLAUDECODE"];
-const CLAUDE: &str = "claude";
+const AGENT_VARIABLES: [&str; 7] = [
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDECODE",
+    "CODEX_THREAD_ID",
+    "CODEX_SESSION_ID",
+    "GEMINI_CLI",
+    "OPENCODE",
+    "OPENCODE_PID",
+];
+/// The program that names its session in each call of a tool.
+const CODEX: &str = "codex";
 const SETTINGS_ARE_PEOPLES: &str = "this changes how the node runs, and an agent may not do it";
 
 /// One connection's other end.
@@ -63,10 +77,16 @@ impl Caller {
             }
             sessions.of_processes(&self.pid.map(ancestry)?)
         };
-        let named = || SESSION_VARIABLES.iter().find_map(|name| sessions.of_id(self.variable(name)?));
+        let named = || SESSION_VARIABLES.iter().find_map(|(name, _)| sessions.of_id(self.variable(name)?));
         let named_in_call = || sessions.of_id(self.variable(MCP_SESSION_VARIABLE)?).filter(|_| self.is_mcp());
         let own = |session: &&Session| self.may_be(session);
-        by_process().or_else(|| named().filter(own)).or_else(|| named_in_call().filter(own))
+        // What is named in the call itself comes first: one process may run several sessions.
+        named_in_call().filter(own).or_else(by_process).or_else(|| named().filter(own))
+    }
+
+    /// The process that began it, for an agent program whose hooks do not say which it is.
+    pub(crate) fn begun_by(&self) -> Option<u32> {
+        self.pid.and_then(process::begun_by)
     }
 
     /// Whether it may be the session it names. While a process runs that session, only what that process has begun is it,
@@ -91,10 +111,10 @@ impl Caller {
         let (true, Some(dir)) = (self.is_mcp(), self.hello.cwd.as_deref()) else { return None };
         let free = |id: &&str| sessions.of_id(id).is_none_or(|session| self.may_be(session));
         let in_call = || self.variable(MCP_SESSION_VARIABLE).filter(free);
-        let (program, id) = match SESSION_VARIABLES.iter().find_map(|name| self.variable(name)).filter(free) {
-            Some(id) => (CLAUDE, id),
-            None => (MCP, in_call().unwrap_or(&self.own_id)),
-        };
+        let in_env =
+            |(name, program): &(&str, &'static str)| Some((*program, self.variable(name).filter(free)?));
+        let named = in_call().map(|id| (CODEX, id)).or_else(|| SESSION_VARIABLES.iter().find_map(in_env));
+        let (program, id) = named.unwrap_or((MCP, &self.own_id));
         Some(Sighting { program, id, dir, pid: self.parent(), room: self.room() })
     }
 
@@ -190,7 +210,7 @@ mod tests {
     fn sessions(pid: u32) -> Sessions {
         let mut sessions = Sessions::default();
         let seen =
-            Sighting { program: CLAUDE, id: "s1", dir: Path::new("/srv/api"), pid: Some(pid), room: None };
+            Sighting { program: "claude", id: "s1", dir: Path::new("/srv/api"), pid: Some(pid), room: None };
         sessions.see(&seen, [1; 16], NOW);
         sessions
     }
@@ -223,6 +243,76 @@ mod tests {
         assert_eq!(next.session(&known).unwrap().id, "s1");
     }
 
+    /// Neither what Codex's tools are called with, nor what Gemini CLI's hooks say, nor a process number of OpenCode's.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn wound_18_a_session_of_another_agent_program_is_not_taken_by_stating_it() {
+        let mut agent = sleeper();
+        let this = Some(std::process::id());
+        for (program, variable) in [
+            ("codex", "CODEX_THREAD_ID"),
+            ("codex", "CODEX_SESSION_ID"),
+            ("codex", "PARLOR_MCP_SESSION"),
+            ("gemini", "GEMINI_SESSION_ID"),
+            ("opencode", "OPENCODE_PID"),
+        ] {
+            let mut known = Sessions::default();
+            let pid = Some(agent.id());
+            let seen = Sighting { program, id: "s1", dir: Path::new("/srv/api"), pid, room: None };
+            known.see(&seen, [1; 16], NOW);
+            let stated = if variable == "OPENCODE_PID" { agent.id().to_string() } else { "s1".into() };
+            for surface in ["cli", MCP] {
+                let mut thief = caller(surface, false, this, &[(variable, &stated)]);
+                thief.hello.parent_pid = Some(agent.id());
+                assert!(thief.session(&known).is_none(), "{surface} {variable}");
+                let seen = thief.sighting(&known).map(|seen| seen.id.to_owned());
+                assert!(seen.is_none_or(|id| id != "s1"), "{surface} {variable}");
+            }
+            let mut own = caller(MCP, false, Some(agent.id()), &[(variable, &stated)]);
+            own.hello.parent_pid = Some(agent.id());
+            assert_eq!(own.session(&known).unwrap().id, "s1", "{variable}");
+        }
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// Two MCP servers of one Codex after `/new`: each call names its session.
+    #[test]
+    fn a_call_that_names_its_session_is_in_it_and_not_in_the_newest_of_the_process() {
+        let mut agent = sleeper();
+        let mut known = sessions(agent.id());
+        let later =
+            Sighting { program: CODEX, id: "s2", dir: Path::new("/"), pid: Some(agent.id()), room: None };
+        known.see(&later, [2; 16], Now { wall_ms: 2, mono_ms: 2 });
+        let mut first = caller(MCP, false, Some(agent.id()), &[("PARLOR_MCP_SESSION", "s1")]);
+        first.hello.parent_pid = Some(agent.id());
+        assert_eq!(first.session(&known).unwrap().id, "s1");
+        first.hello.env.clear();
+        assert_eq!(first.session(&known).unwrap().id, "s2");
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// An agent that another one has begun in its shell: the nearer is meant.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_an_inner_agent_runs_is_the_inner_ones() {
+        let mut inner = sleeper();
+        let mut known = sessions(inner.id());
+        let outer = Sighting {
+            program: "codex",
+            id: "s2",
+            dir: Path::new("/"),
+            pid: Some(std::process::id()),
+            room: None,
+        };
+        known.see(&outer, [2; 16], Now { wall_ms: 2, mono_ms: 2 });
+        let tool_call = caller("cli", false, Some(inner.id()), &[]);
+        assert_eq!(tool_call.session(&known).unwrap().id, "s1");
+        inner.kill().unwrap();
+        inner.wait().unwrap();
+    }
+
     #[test]
     fn wound_21_the_process_and_its_environment_say_who_writes_and_no_name_does() {
         let mut agent = sleeper();
@@ -234,6 +324,9 @@ mod tests {
         assert_eq!(author(&caller("cli", true, Some(std::process::id()), &[])), Author::Human);
         assert_eq!(author(&caller("cli", true, None, &[("CLAUDECODE", "1")])), Author::Agent);
         assert_eq!(author(&caller("cli", true, None, &[("CLAUDECODE", "")])), Author::Human);
+        for variable in AGENT_VARIABLES {
+            assert_eq!(author(&caller("cli", true, None, &[(variable, "1")])), Author::Agent, "{variable}");
+        }
         assert_eq!(author(&caller(MCP, true, None, &[])), Author::Agent);
         agent.kill().unwrap();
         agent.wait().unwrap();
@@ -256,7 +349,7 @@ mod tests {
     fn an_mcp_server_is_in_the_session_of_its_parent_before_the_one_it_was_started_with() {
         let mut agent = sleeper();
         let mut known = sessions(agent.id());
-        let first = Sighting { program: CLAUDE, id: "s0", dir: Path::new("/"), pid: None, room: None };
+        let first = Sighting { program: "claude", id: "s0", dir: Path::new("/"), pid: None, room: None };
         known.see(&first, [2; 16], Now { wall_ms: 2, mono_ms: 2 });
         let mut mcp = caller(MCP, false, None, &[("CLAUDE_CODE_SESSION_ID", "s0")]);
         assert_eq!(mcp.session(&known).unwrap().id, "s0");
@@ -266,7 +359,7 @@ mod tests {
         assert_eq!(named.session(&known).unwrap().id, "s0");
         let lone = caller(MCP, false, None, &[("PARLOR_MCP_SESSION", "thread-7")]);
         assert!(lone.session(&known).is_none());
-        assert_eq!(lone.sighting(&known).map(|seen| (seen.program, seen.id)), Some((MCP, "thread-7")));
+        assert_eq!(lone.sighting(&known).map(|seen| (seen.program, seen.id)), Some((CODEX, "thread-7")));
         assert!(caller("cli", false, None, &[]).sighting(&known).is_none());
         agent.kill().unwrap();
         agent.wait().unwrap();

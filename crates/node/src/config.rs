@@ -31,6 +31,10 @@ pub(crate) struct Config {
     pub relay: Option<RelaySetting>,
     /// A PEM file with certificates by which a relay may be certified, beside those everybody trusts.
     pub relay_ca: Option<PathBuf>,
+    /// Whether sessions of one directory are given a room of this machine; they are unless this says no.
+    pub local_rooms: Option<bool>,
+    /// Files up to this length are fetched by themselves, where that is allowed.
+    pub files_auto_bytes: Option<u64>,
     /// Keys that mean nothing here.
     #[serde(skip)]
     pub unknown: Vec<String>,

@@ -13,7 +13,7 @@ use parlor_core::engine::Engine;
 use parlor_core::engine::api::{Command, MessageView, Outcome};
 use parlor_core::persist::{Loaded, Query};
 use parlor_wire::{EntryId, RoomId};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::errors;
 pub(crate) use commit::Origin;
@@ -57,13 +57,17 @@ pub(crate) struct Driver {
     pages: Arc<Semaphore>,
     /// How many engines there have been: a later one knows nothing of signals told to an earlier one.
     generation: Arc<AtomicU64>,
+    /// Moves whenever something has arrived, or a session has come to do something else.
+    stir: Arc<watch::Sender<u64>>,
 }
 
 impl Driver {
     /// A handle, and the end the worker listens at.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Input>) {
         let (inputs, queue) = mpsc::channel(QUEUE_LEN);
-        (Self { inputs, pages: Arc::new(Semaphore::new(PAGES_AT_ONCE)), generation: Arc::default() }, queue)
+        let pages = Arc::new(Semaphore::new(PAGES_AT_ONCE));
+        let stir = Arc::new(watch::Sender::new(0));
+        (Self { inputs, pages, generation: Arc::default(), stir }, queue)
     }
 
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, ApiError> {
@@ -122,6 +126,16 @@ impl Driver {
     /// Ends the driver after everything asked before.
     pub(crate) async fn end(&self) {
         _ = self.inputs.send(Input::End).await;
+    }
+
+    /// Something has happened that whoever waits has to look at.
+    pub(crate) fn stir(&self) {
+        self.stir.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Tells whenever something has happened.
+    pub(crate) fn stirred(&self) -> watch::Receiver<u64> {
+        self.stir.subscribe()
     }
 
     /// The number of the present engine.

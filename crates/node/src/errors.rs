@@ -68,6 +68,9 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
         Failure::Empty => {
             (ErrorKind::BadInput, Some("give the text as an argument, or pipe it to `parlor send -`"))
         }
+        Failure::OwnQuestion => {
+            (ErrorKind::NotAllowed, Some("`parlor send` says something more; others answer a question"))
+        }
         Failure::NoKey => (
             ErrorKind::Unreached,
             Some("it comes as soon as a member's machine is reachable; nothing is lost"),

@@ -2,20 +2,23 @@
 //! peers, and returns when everything is durable and closed.
 
 mod bindings;
+mod budget;
 mod caller;
 pub mod carriers;
 mod clock;
 pub mod config;
-#[allow(dead_code)] // its callers come with it
 mod consent;
 mod default_nick;
 mod driver;
 mod errors;
 mod feed;
+mod files;
 mod home_dir;
 mod identity_backup;
 mod identity_file;
+mod levels;
 mod life;
+mod local_rooms;
 mod lock;
 mod log;
 mod node;
@@ -34,6 +37,8 @@ mod start;
 mod store_care;
 mod transcript;
 mod verify_export;
+mod waiters;
+mod waker;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -10,15 +10,21 @@ use parlor_core::engine::api::{Command, HolderId, TakeRoom};
 use parlor_wire::{PeerId, RoomId};
 
 use crate::bindings::{self, Bindings};
+use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
+use crate::consent::Consent;
 use crate::driver::Driver;
+use crate::files::Files;
+use crate::levels::Tags;
 use crate::life::Life;
+use crate::local_rooms::{self, LocalRooms};
 use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
-use crate::sessions::{Session, Sessions, Sighting};
+use crate::sessions::{About, Session, Sessions, Sighting};
+use crate::waiters::Waiters;
 
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
@@ -35,8 +41,15 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    /// Who waits for something to happen.
+    pub waiters: Waiters,
+    pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
+    consent: Mutex<Consent>,
+    tags: Mutex<Tags>,
+    budgets: Mutex<Budgets>,
     /// Agents' open connections.
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
@@ -57,8 +70,13 @@ pub(crate) struct NodeParts {
     pub relays_told: Option<String>,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
+    pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     pub sessions: Sessions,
     pub bindings: Bindings,
+    pub consent: Consent,
+    pub tags: Tags,
+    pub budgets: Budgets,
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -78,8 +96,14 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
+            waiters: Waiters::default(),
+            local_rooms: parts.local_rooms,
+            files: parts.files,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
+            consent: Mutex::new(parts.consent),
+            tags: Mutex::new(parts.tags),
+            budgets: Mutex::new(parts.budgets),
             attached: Mutex::default(),
             given: Mutex::default(),
             relays_told: Mutex::new(parts.relays_told),
@@ -103,6 +127,18 @@ impl Node {
         lock(&self.bindings)
     }
 
+    pub(crate) fn consent(&self) -> MutexGuard<'_, Consent> {
+        lock(&self.consent)
+    }
+
+    pub(crate) fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        lock(&self.budgets)
+    }
+
+    pub(crate) fn tags(&self) -> MutexGuard<'_, Tags> {
+        lock(&self.tags)
+    }
+
     /// Counts a connection of an agent.
     pub(crate) fn attach(&self, caller: &Arc<Caller>) {
         lock(&self.attached).insert(caller.holder, caller.clone());
@@ -117,6 +153,7 @@ impl Node {
             }
         }
         lock(&self.given).retain(|_, to| *to != holder);
+        self.driver.stir();
     }
 
     /// Notes to whom something was given.
@@ -174,6 +211,9 @@ impl Node {
             (sessions.get(&key).cloned(), writes)
         };
         self.cast_all(writes).await;
+        if let Some(session) = &session {
+            local_rooms::meet(self, session).await;
+        }
         session
     }
 
@@ -182,16 +222,21 @@ impl Node {
         let commands: Vec<Command> = {
             let mut sessions = self.sessions();
             let write = sessions.end(key);
-            write.into_iter().chain(sessions.announcements(key, &[], None, self.clock.now())).collect()
+            write
+                .into_iter()
+                .chain(sessions.announcements(key, &[], About::default(), self.clock.now()))
+                .collect()
         };
         self.cast_all(commands).await;
+        self.driver.stir();
     }
 
     /// Tells the rooms a session hears that it is there and how it is, as far as they do not know.
     pub(crate) async fn announce(&self, session: &Session) {
         let rooms: Vec<RoomId> = self.heard_by(session).await.into_iter().map(|heard| heard.room).collect();
-        let branch = bindings::branch_of(&session.dir);
-        let commands = self.sessions().announcements(&session.key(), &rooms, branch, self.clock.now());
+        let tags = self.tags().of(&bindings::key_of(&session.dir));
+        let about = About { branch: bindings::branch_of(&session.dir), tags };
+        let commands = self.sessions().announcements(&session.key(), &rooms, about, self.clock.now());
         self.cast_all(commands).await;
     }
 

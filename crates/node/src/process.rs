@@ -12,6 +12,9 @@ pub(crate) struct Process {
 /// More ancestors than this nobody has.
 #[cfg(target_os = "linux")]
 const MAX_ANCESTORS: usize = 64;
+/// What agent programs run commands by.
+#[cfg(target_os = "linux")]
+const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox"];
 
 impl Process {
     /// The process of this number, if it lives.
@@ -96,6 +99,19 @@ pub(crate) fn ancestry(pid: u32) -> Vec<u32> {
     vec![pid]
 }
 
+/// The process that had this one begun: the nearest above it that is no shell, which is there only to run it.
+#[cfg(target_os = "linux")]
+pub(crate) fn begun_by(pid: u32) -> Option<u32> {
+    let name = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    ancestry(pid).into_iter().skip(1).find(|above| !SHELLS.contains(&name(above).trim_end()))
+}
+
+/// Not to be had here: the shell between may be gone before it is asked about.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn begun_by(_: u32) -> Option<u32> {
+    None
+}
+
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
@@ -116,6 +132,30 @@ mod tests {
         child.wait().unwrap();
         assert!(!process.lives());
         assert_eq!(Process::of(child.id()), None);
+    }
+
+    #[test]
+    fn shells_between_are_not_who_began_it() {
+        let script = "sh -c 'sleep 60; true' & wait";
+        let mut shell = Command::new("sh").args(["-c", script]).stdin(Stdio::null()).spawn().unwrap();
+        let line = |name: &str| {
+            let found = Command::new("pgrep").args(["-P", &shell.id().to_string(), name]).output().unwrap();
+            String::from_utf8(found.stdout).unwrap().trim().parse::<u32>().ok()
+        };
+        let inner = loop {
+            match line("sh") {
+                Some(inner) => break inner,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!(begun_by(inner), Some(std::process::id()));
+        for pid in [inner, shell.id()] {
+            _ = rustix::process::kill_process(
+                rustix::process::Pid::from_raw(pid as i32).unwrap(),
+                rustix::process::Signal::KILL,
+            );
+        }
+        shell.wait().unwrap();
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! What surfaces ask, one function for each request. They speak to the engine through the driver and know no
 //! socket.
 
+mod ask;
 mod convert;
 mod direct;
 mod doctor;
 mod export;
+mod far;
+mod files;
+mod hearing;
 mod here;
-mod hook;
+pub(crate) mod hook;
 mod log;
 mod members;
+pub(crate) mod moments;
 mod peers;
 pub(crate) mod place;
+mod quiet;
 pub(crate) mod relays;
 mod retention;
 mod rooms;
@@ -19,6 +25,8 @@ mod status;
 mod store;
 mod talk;
 mod tickets;
+mod wait;
+mod whom;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -99,8 +107,20 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomLeave { room, abandon } => rooms::leave(asked, room, abandon).await,
         Request::RoomRetention { room, days } => retention::retention(asked, room, days).await,
         Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
-        Request::Send { room, to, text, request_id, priority, wait_ms } => {
-            talk::send(asked, talk::Said { room, to, text, request_id, priority, wait_ms }).await
+        Request::Send { room, to, text, request_id, priority, form, wait_ms } => {
+            talk::send(asked, talk::Said { room, to, text, request_id, priority, form, wait_ms }).await
+        }
+        Request::Ask { to, room, text, request_id, timeout_ms, wait_ms } => {
+            ask::ask(asked, ask::Question { room, to, text, request_id, timeout_ms, wait_ms }).await
+        }
+        Request::Answers { entry, seen, wait_ms, give } => {
+            ask::answers(asked, &entry, seen, wait_ms, give).await
+        }
+        Request::Answer { entry, text, request_id, wait_ms } => {
+            ask::answer(asked, &entry, text, request_id, wait_ms).await
+        }
+        Request::Wait { room, from, about, wait_ms, limit_chars } => {
+            wait::wait(asked, wait::Wanted { room, from, about, wait_ms, limit_chars }).await
         }
         Request::Message { room, entry } => talk::message(asked, room, &entry).await,
         Request::Who { room } => talk::who(asked, room).await,
@@ -115,12 +135,28 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         }
         Request::StoreCompact => store::compact(asked).await,
         Request::Doctor => doctor::doctor(asked).await,
-        Request::Hook { program, stdin, env, parent_pid: _ } => {
-            hook::hook(asked, hook::Call { program, stdin, env }).await
+        Request::Hook { program, stdin, env, parent_pid: _, idle } => {
+            hook::hook(asked, hook::Call { program, stdin, env, idle }).await
         }
         Request::Commit { token } => hook::commit(asked, token).await,
         Request::Check { room, limit_chars } => hook::check(asked, room, limit_chars).await,
         Request::SetSummary { summary } => hook::set_summary(asked, &summary).await,
+        Request::Consent { what, whose, verdict } => {
+            let wanted = what.zip(whose).zip(verdict).map(|((what, whose), verdict)| (what, whose, verdict));
+            quiet::consent(asked, wanted).await
+        }
+        Request::RoomLevel { room, dir, level, mute } => {
+            quiet::levels(asked, quiet::Wanted { room, dir, level, mute }).await
+        }
+        Request::Budget { room, set } => hearing::budget(asked, room, set).await,
+        Request::Tags { dir, add, remove } => quiet::tags(asked, dir, add, remove).await,
+        Request::SessionList => whom::list(asked).await,
+        Request::FileDrop { path, room, to, request_id, allow_secrets, wait_ms } => {
+            let announced = files::Dropping { path, room, to, request_id, allow_secrets, wait_ms };
+            files::drop_file(asked, announced).await
+        }
+        Request::FileList { room } => files::list(asked, room).await,
+        Request::FileGet { file, room, wait_ms } => files::get(asked, &file, room, wait_ms).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

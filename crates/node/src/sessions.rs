@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use parlor_api::SessionStatus;
-use parlor_core::engine::api::{Command, Now, Presence, Priority, Status};
+use parlor_core::engine::api::{Command, Now, Presence, Priority, Reached, Status};
 use parlor_core::persist::{Snapshot, Table};
 use parlor_core::text::names;
 use parlor_wire::{RoomId, Salt};
@@ -44,6 +44,9 @@ pub(crate) struct Session {
     /// Whether its agent program has run a hook: without one nothing is given to it by itself.
     #[serde(default)]
     hooked: bool,
+    /// At which moments beside its prompts its hooks were run: bits of `Reached`.
+    #[serde(default)]
+    reach: u8,
 }
 
 impl Session {
@@ -55,6 +58,11 @@ impl Session {
     /// What people call it.
     pub(crate) fn label(&self) -> String {
         label_of(&self.dir)
+    }
+
+    /// What it is called among the sessions of this machine, as `SessionName` reads it.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}~{}", self.program, self.label(), self.id)
     }
 
     fn has_process(&self) -> bool {
@@ -90,6 +98,15 @@ pub(crate) struct Sighting<'a> {
     pub room: Option<&'a str>,
 }
 
+/// What is looked up of a session whenever it is told of.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// The branch of its directory.
+    pub branch: Option<String>,
+    /// The tags of its directory.
+    pub tags: Vec<String>,
+}
+
 /// All sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -122,6 +139,11 @@ impl Sessions {
         self.by_key.keys().cloned().collect()
     }
 
+    /// All that are remembered.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Session> {
+        self.by_key.values()
+    }
+
     /// Those that are present.
     pub(crate) fn present(&self) -> Vec<Session> {
         self.by_key.values().filter(|session| !session.ended).cloned().collect()
@@ -151,6 +173,7 @@ impl Sessions {
             room: None,
             status: None,
             hooked: false,
+            reach: 0,
         });
         let before = session.clone();
         if session.process.is_none_or(|process| Some(process.pid) != seen.pid || !process.lives()) {
@@ -208,6 +231,13 @@ impl Sessions {
         if is_changed { self.row(key) } else { None }
     }
 
+    /// Its hooks were run at these moments.
+    pub(crate) fn reached(&mut self, key: &str, at: u8) -> Option<Command> {
+        let session = self.by_key.get_mut(key).filter(|session| session.reach & at != at)?;
+        session.reach |= at;
+        self.row(key)
+    }
+
     pub(crate) fn set_status(&mut self, key: &str, status: SessionStatus) -> Option<Command> {
         self.by_key.get_mut(key)?.status = Some(status);
         self.row(key)
@@ -217,6 +247,18 @@ impl Sessions {
     pub(crate) fn status(&self, key: &str, now: Now) -> Option<SessionStatus> {
         let said = self.by_key.get(key)?.status;
         said.or_else(|| self.leases.get(key)?.told(now))
+    }
+
+    /// Something said to it makes it go on: the prompt that comes of that is no human's.
+    pub(crate) fn drive(&mut self, key: &str, now: Now) {
+        if let Some(lease) = self.leases.get_mut(key) {
+            lease.drive(now);
+        }
+    }
+
+    /// Whether a prompt now comes of something that was said to it. Once for each.
+    pub(crate) fn is_driven(&mut self, key: &str, now: Now) -> bool {
+        self.leases.get_mut(key).is_some_and(|lease| lease.is_driven(now))
     }
 
     /// An agent's connection that was part of it has ended: its lease runs from now.
@@ -231,15 +273,16 @@ impl Sessions {
         self.row(key)
     }
 
-    /// The session one of these processes runs: a session that goes on before one that ended, the newest first.
+    /// The session the first of these processes runs that runs one: a session that goes on before one that ended, the newest
+    /// first.
     pub(crate) fn of_processes(&self, pids: &[u32]) -> Option<&Session> {
-        let runs = |session: &&Session| {
-            session.process.is_some_and(|process| pids.contains(&process.pid) && process.lives())
+        let runs = |session: &&Session, pid: u32| {
+            session.process.is_some_and(|process| process.pid == pid && process.lives())
         };
-        self.by_key
-            .values()
-            .filter(runs)
-            .max_by_key(|session| (!session.ended, session.seen_ms, session.started_ms))
+        pids.iter().find_map(|pid| {
+            let there = self.by_key.values().filter(|session| runs(session, *pid));
+            there.max_by_key(|session| (!session.ended, session.seen_ms, session.started_ms))
+        })
     }
 
     /// The session an agent program calls so.
@@ -261,16 +304,18 @@ impl Sessions {
         gone
     }
 
-    fn presence(&self, session: &Session, branch: Option<String>, now: Now) -> Presence {
+    fn presence(&self, session: &Session, about: About, now: Now) -> Presence {
         let key = session.key();
         Presence {
             label: session.label(),
             program: session.program.clone(),
             summary: session.summary.clone(),
             directory: session.dir.file_name().map(|name| name.to_string_lossy().into_owned()),
-            branch,
+            branch: about.branch,
+            tags: about.tags,
             status: self.status(&key, now).map(status_to_core),
             threshold: session.hooked.then_some(Priority::GIVEN_AT_PROMPT),
+            reach: session.hooked.then_some(Reached(session.reach)),
             left_ms: self.leases.get(&key).and_then(|lease| lease.left_ms(now)),
         }
     }
@@ -281,13 +326,13 @@ impl Sessions {
         &mut self,
         key: &str,
         rooms: &[RoomId],
-        branch: Option<String>,
+        about: About,
         now: Now,
     ) -> Vec<Command> {
         let Some(session) = self.by_key.get(key) else { return Vec::new() };
         let rooms: BTreeSet<RoomId> =
             if session.ended { BTreeSet::new() } else { rooms.iter().copied().collect() };
-        let presence = self.presence(session, branch, now);
+        let presence = self.presence(session, about, now);
         let (told, said) = self.announced.remove(key).unwrap_or_default();
         let announce =
             |room: RoomId, presence| Command::Announce { room, session: Salt(session.handle), presence };

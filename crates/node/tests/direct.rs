@@ -16,6 +16,7 @@ fn telling(to: &str, text: &str) -> Request {
         text: text.into(),
         request_id: text.into(),
         priority: parlor_api::Priority::Normal,
+        form: None,
         wait_ms: 2_000,
     }
 }
@@ -145,7 +146,8 @@ fn whom_one_cannot_tell_is_said_with_the_way_out() {
     assert!(own.hint.unwrap().contains("--local"));
     assert_eq!(kind("bob/").kind, ErrorKind::Usage);
     let Request::Send { to, text, request_id, priority, wait_ms, .. } = telling("bob", "x") else { panic!() };
-    let both = Request::Send { room: Some("payments".into()), to, text, request_id, priority, wait_ms };
+    let both =
+        Request::Send { room: Some("payments".into()), to, text, request_id, priority, form: None, wait_ms };
     assert_eq!(alice.ask(&both).unwrap_err().kind, ErrorKind::Usage);
     let error = alice.ask(&Request::Who { room: Some("@bob".into()) }).unwrap_err();
     assert!(error.hint.unwrap().contains("parlor tell"), "nothing was said yet");

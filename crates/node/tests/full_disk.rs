@@ -33,6 +33,7 @@ fn a_full_disk_refuses_loses_nothing_and_is_got_over_without_a_restart() {
             text: format!("{number} {}", "x".repeat(10_000)),
             request_id: number.to_string(),
             priority: Priority::Normal,
+            form: None,
             wait_ms: 0,
         };
         match cli.call(&request) {

@@ -193,6 +193,7 @@ fn an_agents_tool_checks_for_the_session_its_hooks_have_named() {
         text: "from the second session".into(),
         request_id: "2".into(),
         priority: parlor_api::Priority::Normal,
+        form: None,
         wait_ms: 0,
     };
     assert!(matches!(agent.ask("mcp", &said), Ok(Reply::Sent(sent)) if sent.room_name == "payments"));
@@ -240,6 +241,7 @@ fn what_is_no_hook_call_is_refused_and_the_node_goes_on() {
             stdin: stdin.into(),
             env: Default::default(),
             parent_pid: None,
+            idle: false,
         };
         assert!(matches!(client.call(&request), Err(ClientError::Refused(_))), "{program} {stdin}");
     }

@@ -148,6 +148,7 @@ fn said(text: &str) -> Request {
         text: text.into(),
         request_id: text.into(),
         priority: parlor_api::Priority::Normal,
+        form: None,
         wait_ms: 0,
     }
 }

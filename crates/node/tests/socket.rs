@@ -133,6 +133,7 @@ fn a_dead_nodes_socket_and_lock_are_no_obstacle_and_what_was_acknowledged_is_the
                     text: text.clone(),
                     request_id: text,
                     priority: parlor_api::Priority::Normal,
+                    form: None,
                     wait_ms: 0,
                 };
                 match client(&home, hello("cli", None)).call(&request) {

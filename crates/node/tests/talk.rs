@@ -120,6 +120,7 @@ fn bad_input_is_refused_with_its_reason() {
         text: text.into(),
         request_id: "1".into(),
         priority: parlor_api::Priority::Normal,
+        form: None,
         wait_ms: 0,
     };
     let long = refused(client.call(&say(&"x".repeat(64 * 1024 + 1))));
@@ -275,6 +276,7 @@ fn a_request_id_stands_for_one_message() {
         text: text.into(),
         request_id: "1".into(),
         priority,
+        form: None,
         wait_ms: 0,
     };
     for request in

@@ -132,6 +132,12 @@ fn main() {
             origin: None,
             label: None,
             to: None,
+            peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
+            ask: None,
+            about: None,
+            file: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

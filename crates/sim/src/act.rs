@@ -166,6 +166,12 @@ impl World {
             origin: session.map(str::to_owned),
             label: session.map(|key| format!("label-{key}")),
             to: None,
+            peers: Vec::new(),
+            tags: Vec::new(),
+            form: None,
+            ask: None,
+            about: None,
+            file: None,
             wait_ms: 0,
         })
     }

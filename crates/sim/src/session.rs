@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parlor_core::engine::api::{Command, Outcome, RequestId, Take, TakeRoom};
-use parlor_core::text::inject::Budget;
+use parlor_core::engine::api::{Command, Moment, Outcome, RequestId, Take, TakeRoom};
 use parlor_wire::RoomId;
 
 use crate::world::World;
@@ -74,24 +73,30 @@ impl Session {
         }
     }
 
-    fn take_command(&self, holder: u64) -> Command {
+    fn take_command(&self, holder: u64, moment: Moment) -> Command {
         Command::Take(Take {
             holder,
             session: self.key.clone(),
             label: Some(format!("label-{}", self.key)),
             rooms: vec![TakeRoom { room: self.room, bound_at: self.bound_at }],
-            budget: Budget::default(),
+            moment,
+            ..Take::default()
         })
     }
 
     /// Asks for a text without waiting.
     pub fn begin(&self, world: &mut World, holder: u64) -> RequestId {
-        world.tell(self.node, self.take_command(holder))
+        world.tell(self.node, self.take_command(holder, Moment::Prompt))
     }
 
     /// Asks for unread messages; none when the node dies meanwhile.
     pub fn take(&mut self, world: &mut World, holder: u64) -> Option<Giving> {
-        match world.ask(self.node, self.take_command(holder))? {
+        self.take_at(world, holder, Moment::Prompt)
+    }
+
+    /// The same at any moment.
+    pub fn take_at(&mut self, world: &mut World, holder: u64, moment: Moment) -> Option<Giving> {
+        match world.ask(self.node, self.take_command(holder, moment))? {
             Ok(Outcome::Taken(taken)) => Some(self.saw(world, taken, holder)),
             Ok(other) => world.fail(&format!("take: {other:?}")),
             Err(_) => None,

@@ -234,7 +234,7 @@ fn several_rooms_share_one_text_and_have_their_own_cursors() {
     world.settle();
     let take = |world: &mut World, holder| {
         let rooms = [room, other.room].map(|room| TakeRoom { room, bound_at: 0 }).to_vec();
-        let take = Take { holder, session: "s".into(), label: None, rooms, budget: Budget::default() };
+        let take = Take { holder, session: "s".into(), rooms, ..Take::default() };
         match world.ask(0, Command::Take(take)) {
             Some(Ok(Outcome::Taken(taken))) => taken,
             other => panic!("{other:?}"),

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding, Sent, Take, TakeRoom};
-use parlor_core::text::inject::Budget;
 use parlor_sim::World;
 use parlor_sim::act::three;
 use parlor_sim::story::{Plot, Story};
@@ -36,13 +35,8 @@ fn heard(world: &World, node: usize, room: RoomId) -> Vec<TakeRoom> {
 /// What a session that hears `room` is given, and its cursor moves.
 fn given(world: &mut World, node: usize, session: &str, room: RoomId) -> String {
     let rooms = heard(world, node, room);
-    let take = Take {
-        holder: 1,
-        session: session.into(),
-        label: Some(session.into()),
-        rooms,
-        budget: Budget::default(),
-    };
+    let take =
+        Take { holder: 1, session: session.into(), label: Some(session.into()), rooms, ..Take::default() };
     let Some(Ok(Outcome::Taken(taken))) = world.ask(node, Command::Take(take)) else { panic!() };
     if let Some(token) = taken.token {
         assert!(matches!(world.ask(node, Command::Commit { token }), Some(Ok(Outcome::Done))));

@@ -24,6 +24,8 @@ fn working() -> Presence {
         branch: Some("postgres".into()),
         status: Some(Status::Working),
         threshold: Some(Priority::Normal),
+        tags: Vec::new(),
+        reach: None,
         left_ms: None,
     }
 }

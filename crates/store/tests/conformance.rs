@@ -48,6 +48,7 @@ conformance!(
     a_chain_gives_all_branches_by_place_and_id,
     a_chain_stops_after_the_bytes_are_exceeded,
     known_entries_come_without_bytes,
+    entries_by_id_are_those_arrived_by_arrival_and_whole,
     between_two_ids_are_arrived_entries_of_one_room_or_all,
     waiting_entries_are_found_by_key_and_chain,
     the_largest_numbers_and_bodies_are_kept,
@@ -385,6 +386,14 @@ fn known_entries_come_without_bytes(store: &mut dyn Store) {
     let bare = |row: DataRow| DataRow { bytes: Vec::new(), ..row };
     assert_eq!(rows(store, &asked), [bare(waiting(1)), bare(own)]);
     assert_eq!(found(store, &Query::Known { room: room(1), ids: Vec::new() }), NONE);
+}
+
+fn entries_by_id_are_those_arrived_by_arrival_and_whole(store: &mut dyn Store) {
+    let late = DataRow { arrival: Some(9), ..arrived(1) };
+    store.commit(&put([late.clone(), arrived(3), waiting(2)])).unwrap();
+    let asked = Query::Entries { room: room(1), ids: vec![id(1), id(8), id(2), id(3), id(1)] };
+    assert_eq!(rows(store, &asked), [arrived(3), late]);
+    assert_eq!(found(store, &Query::Entries { room: room(2), ids: vec![id(1)] }), NONE);
 }
 
 fn between_two_ids_are_arrived_entries_of_one_room_or_all(store: &mut dyn Store) {

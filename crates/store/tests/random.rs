@@ -145,6 +145,7 @@ fn a_query() -> impl Strategy<Value = Query> {
             Query::Chain { room, chain, from_seq, to_seq, limit, limit_bytes }
         }),
         (a_room(), vec(an_id(), 0..9)).prop_map(|(room, ids)| Query::Known { room, ids }),
+        (a_room(), vec(an_id(), 0..9)).prop_map(|(room, ids)| Query::Entries { room, ids }),
         (option::of(a_room()), an_id(), an_id(), limit())
             .prop_map(|(room, low, high, limit)| Query::Between { room, low, high, limit }),
         (a_room(), option::of(a_key()), option::of(a_chain()), 0..4_u64, limit()).prop_map(

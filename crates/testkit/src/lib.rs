@@ -11,6 +11,7 @@ pub mod claude;
 pub mod codex;
 mod error;
 pub mod gemini;
+pub mod mcp;
 #[cfg(target_os = "linux")]
 pub mod netns;
 pub mod opencode;

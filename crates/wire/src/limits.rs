@@ -76,6 +76,17 @@ pub const MAX_TICKET_ADDRESSES: usize = 4;
 /// Longest sealed signal, in bytes: a label, a program, a directory name, a branch, a summary, each as long as it may be
 /// and of four bytes a character.
 pub const MAX_SIGNAL_BYTES: usize = 2048;
+/// A message that has come through so many agents in a row, no human between, disturbs nobody any more: it waits for a human's
+/// prompt. Enough for a question, an answer, and a few more of both; two agents that answer everything stop within it.
+pub const MAX_HOPS: u8 = 8;
+/// How often one session of somebody's may disturb one session of another within an hour, between tools, at the end of a turn or
+/// idle: once in three minutes. What agents write about their hops is their word; this is counted by who is disturbed.
+pub const MAX_DISTURBANCES: usize = 20;
+/// How much of a room is given in a day, in characters, where nobody has said otherwise: about 50,000 tokens, a few hundred
+/// messages.
+pub const USUAL_BUDGET_CHARS: u64 = 200_000;
+/// Most tags of one session: all of them stand in its signal, beside everything else it says.
+pub const MAX_TAGS: usize = 8;
 /// Longest summary of a session, in characters: two lines of a terminal.
 pub const MAX_SUMMARY_CHARS: usize = 200;
 /// Longest name of a session's directory, in characters: the names people give fit, and a signal holds it.
@@ -110,3 +121,13 @@ pub const MAX_MESH_LINKS: usize = 24;
 pub const MAX_MESH_TRIES: usize = 4;
 /// Members that are tried at once in all larger rooms together: a laptop in twenty of them opens in the morning.
 pub const MAX_TRIES: usize = 16;
+/// Longest file that may be announced: a disk image or a data set that a person waits for; beyond it other tools serve better.
+pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+/// Bytes of a file that are sealed as one chunk: what comes is checked this early, and its tag adds a four-thousandth.
+pub const FILE_CHUNK_BYTES: usize = 64 * 1024;
+/// Longest request for a file: its fixed fields.
+pub const MAX_FILE_REQUEST_BYTES: usize = 256;
+/// Longest name of a file as it is announced, in bytes: what file systems take.
+pub const MAX_FILE_NAME_BYTES: usize = 255;
+/// Announcements of files that a node finds by their names, of each room the newest; older ones are found by their ids.
+pub const MAX_FILES_LISTED: usize = 1024;

@@ -1,6 +1,6 @@
-//! What a hook costs as a whole process, the node running, with logs of different lengths: with nothing new, at the
-//! first prompt of a session, and with more unread than one prompt is given. The bar is a multiple of `true`, because
-//! machines differ.
+//! What a hook costs as a whole process, the node running, with logs of different lengths: at every moment of a session with
+//! nothing new, at the first prompt of one, and with more unread than one prompt is given. The bar is a multiple of `true`,
+//! because machines differ.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     let alice = Person::new(&context.release)?;
     alice.start()?;
     // Behind from here on: each of its prompts is given what fits and told how much more there is.
-    prompt(context, &alice, BEHIND, false)?;
+    hook(context, &alice, BEHIND, "SessionStart")?;
     let mut rows = Vec::new();
     let mut said = 0;
     let mut empty_us = None;
@@ -31,12 +31,11 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         alice.say(log - said, MESSAGE_BYTES)?;
         said = log;
         let measured = series(context, &alice, &format!("steady-{log}"), runs)?;
-        for (name, samples) in ["nothing new", "first prompt", "much unread"].into_iter().zip(&measured.hooks)
-        {
-            if name == "much unread" && log < LOGS[2] {
+        for (call, samples) in CALLS.iter().zip(&measured.hooks) {
+            if call.at_the_end && log < LOGS[2] {
                 continue;
             }
-            rows.extend(rows_of(&format!("hook, {log} messages, {name}"), samples, measured.true_us)?);
+            rows.extend(rows_of(&format!("hook, {log} messages, {}", call.what), samples, measured.true_us)?);
         }
         let steady = Spread::of(measured.hooks[0].iter().map(|s| s.cpu_us)).ok_or("no runs")?.median;
         let empty = *empty_us.get_or_insert(steady / measured.true_us);
@@ -56,33 +55,66 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
 
 struct Series {
     true_us: f64,
-    hooks: [Vec<Sample>; 3],
+    /// One list for each of [`CALLS`].
+    hooks: Vec<Vec<Sample>>,
 }
 
-/// A session that does not keep up.
+/// One kind of call that is measured.
+struct Call {
+    what: &'static str,
+    event: &'static str,
+    whose: Whose,
+    /// Only with the longest log.
+    at_the_end: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Whose {
+    /// A session that has been given everything.
+    Steady,
+    /// A session that does not keep up.
+    Behind,
+    /// A session that begins with this call.
+    New,
+}
+
+const CALLS: [Call; 7] = [
+    Call { what: "nothing new", event: "UserPromptSubmit", whose: Whose::Steady, at_the_end: false },
+    Call { what: "first prompt", event: "SessionStart", whose: Whose::New, at_the_end: false },
+    Call { what: "much unread", event: "UserPromptSubmit", whose: Whose::Behind, at_the_end: true },
+    Call { what: "between tools", event: "PostToolUse", whose: Whose::Steady, at_the_end: true },
+    Call { what: "between tools, much unread", event: "PostToolUse", whose: Whose::Behind, at_the_end: true },
+    Call { what: "at stop", event: "Stop", whose: Whose::Steady, at_the_end: true },
+    Call { what: "at the end", event: "SessionEnd", whose: Whose::New, at_the_end: true },
+];
+
 const BEHIND: &str = "behind";
 
-/// `true`, a hook with nothing new, a hook of a new session, a hook with much unread, in alternation.
+/// `true` and each call, in alternation.
 fn series(context: &Context<'_>, alice: &Person, session: &str, runs: u32) -> Result<Series> {
     let bare = Subject { name: "true".to_owned(), program: "true".into(), ..Subject::default() };
-    let (mut least, mut steady, mut first, mut behind) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut least, mut hooks) = (Vec::new(), vec![Vec::new(); CALLS.len()]);
     // A session that begins now has heard all there is.
-    prompt(context, alice, session, false)?;
+    hook(context, alice, session, "SessionStart")?;
     for round in 0..runs {
         least.push(once(&bare)?.cpu_us);
-        steady.push(prompt(context, alice, session, true)?);
-        behind.push(prompt(context, alice, BEHIND, true)?);
-        first.push(prompt(context, alice, &format!("new-{}-{round}", alice.home().display()), false)?);
+        for (call, samples) in CALLS.iter().zip(&mut hooks) {
+            let named = match call.whose {
+                Whose::Steady => session.to_owned(),
+                Whose::Behind => BEHIND.to_owned(),
+                Whose::New => format!("new-{}-{round}", alice.home().display()),
+            };
+            samples.push(hook(context, alice, &named, call.event)?);
+        }
     }
     let true_us = Spread::of(least).ok_or("no runs")?.median;
-    Ok(Series { true_us, hooks: [steady, first, behind] })
+    Ok(Series { true_us, hooks })
 }
 
 /// Runs the hook once, as Claude Code does.
-fn prompt(context: &Context<'_>, alice: &Person, session: &str, known: bool) -> Result<Sample> {
-    let event = if known { "UserPromptSubmit" } else { "SessionStart" };
+fn hook(context: &Context<'_>, alice: &Person, session: &str, event: &str) -> Result<Sample> {
     let call = json!({
-        "session_id": session, "hook_event_name": event, "source": "startup", "prompt": "go on",
+        "session_id": session.replace('/', "-"), "hook_event_name": event, "source": "startup", "prompt": "go on",
         "cwd": alice.project(), "transcript_path": "/dev/null",
     });
     once(&Subject {

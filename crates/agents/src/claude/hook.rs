@@ -2,20 +2,19 @@
 //! decide what is said, and keeps nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::NAME;
-use crate::hook::{
-    EndReason, HOOK_INPUT_LIMIT_BYTES, HookCall, HookError, HookEvent, InjectionLimit, LimitUnit, StartSource,
-};
+use crate::hook::{HookCall, HookError, HookEvent, InjectionLimit, LimitUnit};
+use crate::json_hook::{Input, absolute, additional_context, answered_after, block};
 
 /// What a hook call forwards of its environment. `CLAUDE_CODE_MESSAGING_TOKEN`, a credential, is beside these and is not.
 pub const HOOK_ENV: &[&str] = &[
     "CLAUDE_PID",
     "CLAUDE_PROJECT_DIR",
     "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SESSION_ATTENDED",
     "CLAUDECODE",
     "PARLOR_ROOM",
     "PARLOR_HOME",
@@ -25,107 +24,49 @@ pub const HOOK_ENV: &[&str] = &[
 /// Beyond this Claude Code puts an injection into a file and shows the model a preview of it.
 pub const INJECTION_LIMIT: InjectionLimit = InjectionLimit { size: 10_000, unit: LimitUnit::Utf16Units };
 
-const ID_LIMIT_BYTES: usize = 128;
-const PATH_LIMIT_BYTES: usize = 4096;
-
-/// What Parlor reads of Claude Code's JSON; the rest, the prompt among it, is passed over.
-#[derive(Deserialize)]
-struct Input {
-    session_id: String,
-    cwd: String,
-    hook_event_name: String,
-    source: Option<String>,
-    reason: Option<String>,
-    #[serde(default)]
-    stop_hook_active: bool,
-    transcript_path: Option<String>,
-}
-
 /// Reads what Claude Code gives its hook.
 pub fn parse_hook(stdin: &[u8], env: &BTreeMap<String, String>) -> Result<HookCall, HookError> {
-    if stdin.len() > HOOK_INPUT_LIMIT_BYTES {
-        return Err(HookError::TooLarge { size_bytes: stdin.len() });
-    }
-    let input: Input = serde_json::from_slice(stdin).map_err(|error| not_a_call(&error))?;
-    Ok(HookCall {
-        program: NAME,
-        event: event(&input)?,
-        event_name: word("hook_event_name", input.hook_event_name)?,
-        session_id: word("session_id", input.session_id)?,
-        cwd: absolute(&input.cwd).ok_or(HookError::BadField { field: "cwd" })?,
-        project_dir: env.get("CLAUDE_PROJECT_DIR").and_then(|path| absolute(path)),
-        pid: env.get("CLAUDE_PID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
-        stop_active: input.stop_hook_active,
-        transcript: input.transcript_path.as_deref().and_then(absolute),
-    })
-}
-
-// The parser's own words may repeat what it read, and that may be a prompt: only their kind and place go on.
-fn not_a_call(error: &serde_json::Error) -> HookError {
-    use serde_json::error::Category;
-    let kind = match error.classify() {
-        Category::Io => "unreadable",
-        Category::Syntax => "no JSON",
-        Category::Data => "a field is missing or of the wrong type",
-        Category::Eof => "it ends early",
-    };
-    HookError::NotAHookCall { detail: format!("{kind}, line {} column {}", error.line(), error.column()) }
-}
-
-fn event(input: &Input) -> Result<HookEvent, HookError> {
+    let input = Input::read(stdin)?;
     let event = match input.hook_event_name.as_str() {
-        "SessionStart" => HookEvent::SessionStart { source: source(input.source.as_deref())? },
+        "SessionStart" => input.start()?,
         "UserPromptSubmit" => HookEvent::Prompt,
-        "SessionEnd" => HookEvent::SessionEnd { reason: reason(input.reason.as_deref())? },
+        "SessionEnd" => input.end()?,
         "PostToolUse" => HookEvent::PostTool,
         "Stop" => HookEvent::Stop,
         other => HookEvent::Other(other.into()),
     };
-    Ok(event)
+    let call = input.call(NAME, event, env.get("CLAUDE_PID"))?;
+    Ok(HookCall { project_dir: env.get("CLAUDE_PROJECT_DIR").and_then(|path| absolute(path)), ..call })
 }
 
-fn source(word_of_it: Option<&str>) -> Result<StartSource, HookError> {
-    Ok(match word_of_it.unwrap_or("startup") {
-        "startup" => StartSource::Startup,
-        "resume" => StartSource::Resume,
-        "clear" => StartSource::Clear,
-        "compact" => StartSource::Compact,
-        other => StartSource::Other(word("source", other.into())?),
-    })
-}
-
-fn reason(word_of_it: Option<&str>) -> Result<EndReason, HookError> {
-    Ok(match word_of_it.unwrap_or("other") {
-        "clear" => EndReason::Clear,
-        "resume" => EndReason::Resume,
-        "prompt_input_exit" | "logout" => EndReason::Exit,
-        other => EndReason::Other(word("reason", other.into())?),
-    })
-}
-
-/// A short word of plain letters, as ids and names of events are.
-fn word(field: &'static str, text: String) -> Result<String, HookError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    let usable = !text.is_empty() && text.len() <= ID_LIMIT_BYTES && text.chars().all(plain);
-    if usable { Ok(text) } else { Err(HookError::BadField { field }) }
-}
-
-fn absolute(text: &str) -> Option<PathBuf> {
-    let usable = text.starts_with('/') && text.len() <= PATH_LIMIT_BYTES && !text.contains('\0');
-    usable.then(|| text.into())
+/// Whether somebody sits before the session. A headless one that has done its work would wait half a minute for a hook that
+/// still runs.
+pub(crate) fn may_wait(env: &BTreeMap<String, String>) -> bool {
+    env.get("CLAUDE_CODE_SESSION_ATTENDED").is_none_or(|attended| attended != "0")
 }
 
 /// The one line Claude Code reads from a hook that exits 0: `text` as context for the model, at the hook called `event_name`.
 pub fn format_injection(event_name: &str, text: &str) -> String {
-    serde_json::json!({
-        "hookSpecificOutput": { "hookEventName": event_name, "additionalContext": text }
-    })
-    .to_string()
+    additional_context(event_name, text)
 }
 
 /// The one line with which Claude Code goes on instead of stopping, `text` being why.
 pub fn format_continue(text: &str) -> String {
-    serde_json::json!({ "decision": "block", "reason": text }).to_string()
+    block(text)
+}
+
+/// Whether the end of a transcript shows that the model was given what has this mark, and spoke after it.
+pub(crate) fn shows(tail: &str, mark: &str) -> bool {
+    let is_given = |line: &Value| match line["type"].as_str() {
+        // What a hook only printed is noted as `hook_success`, which no model sees.
+        Some("attachment") => {
+            ["hook_additional_context", "hook_blocking_error", "async_hook_response", "queued_command"]
+                .contains(&line["attachment"]["type"].as_str().unwrap_or_default())
+        }
+        Some("user") => true,
+        _ => false,
+    };
+    answered_after(tail, mark, is_given, |line| line["type"] == "assistant")
 }
 
 #[cfg(test)]
@@ -134,6 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hook::{EndReason, HOOK_INPUT_LIMIT_BYTES, StartSource};
 
     fn env() -> BTreeMap<String, String> {
         BTreeMap::from([

@@ -4,19 +4,19 @@ mod doctor;
 mod hook;
 mod install;
 mod mcp;
-mod settings;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use hook::{HOOK_ENV, INJECTION_LIMIT, format_continue, format_injection, parse_hook};
 
-use crate::AgentProgram;
 use crate::check::Check;
 use crate::hook::{HookCall, HookError, InjectionLimit};
 use crate::place::{Place, Scope};
 use crate::plan::{InstallRequest, Plan, PlanError};
 use crate::run::Runner;
+use crate::{AgentProgram, Wake};
 
 /// The program's name: on PATH, on Parlor's command line, in reports.
 pub const NAME: &str = "claude";
@@ -36,6 +36,10 @@ impl AgentProgram for Claude {
 
     fn detect(&self, place: &Place) -> Option<PathBuf> {
         place.find_program(NAME)
+    }
+
+    fn is_plugged_in(&self, place: &Place) -> bool {
+        plugin::enabled(place).is_some()
     }
 
     fn plan_install(
@@ -61,6 +65,18 @@ impl AgentProgram for Claude {
 
     fn format_continue(&self, _event_name: &str, text: &str) -> Option<String> {
         Some(format_continue(text))
+    }
+
+    fn wake(&self) -> Wake {
+        Wake::Hook
+    }
+
+    fn may_wait(&self, env: &BTreeMap<String, String>) -> bool {
+        hook::may_wait(env)
+    }
+
+    fn shows(&self, transcript_tail: &str, mark: &str) -> bool {
+        hook::shows(transcript_tail, mark)
     }
 
     fn injection_limit(&self) -> InjectionLimit {

@@ -86,6 +86,8 @@ pub enum Room {
         #[arg(long)]
         room: Option<String>,
     },
+    /// How much of a room the sessions of a directory are given by themselves; the rest is counted and stays in the log.
+    Level(super::SetLevel),
     /// Writes a room to a file that proves who wrote what: for people to keep, and for others to verify.
     Export(Export),
     /// Goes out of a room; no directory hears it any more. What was said stays here, to be read.

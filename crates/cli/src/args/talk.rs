@@ -12,6 +12,16 @@ pub struct Send {
     /// Which room [default: the one this directory hears].
     #[arg(long)]
     pub room: Option<String>,
+    /// For the sessions of the room that have a tag: `@backend`. Or for one alone, instead of a room: a session of this machine, or
+    /// a peer or one session of theirs.
+    #[arg(long, value_name = "@TAG|PROGRAM/SESSION|PEER[/SESSION]")]
+    pub to: Option<String>,
+    /// Says that another message was heard: nobody is disturbed for it.
+    #[arg(long, conflicts_with = "progress")]
+    pub ack: bool,
+    /// Says how far something is: nobody is disturbed for it.
+    #[arg(long)]
+    pub progress: bool,
     /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
     #[arg(long, value_enum, default_value = "normal")]
     pub priority: Priority,
@@ -73,6 +83,16 @@ pub struct Log {
     /// Which room [default: the one this directory hears].
     #[arg(long)]
     pub room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Who {
+    /// Which room [default: the one this directory hears].
+    #[arg(long)]
+    pub room: Option<String>,
+    /// Only the sessions of this machine, whatever the room.
+    #[arg(long, conflicts_with = "room")]
+    pub local: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,6 @@
 #[path = "../hook_pipe.rs"]
 mod hook_pipe;
 
-fn main() {
-    hook_pipe::run(std::env::args_os().skip(1));
+fn main() -> std::process::ExitCode {
+    hook_pipe::run(std::env::args_os().skip(1))
 }

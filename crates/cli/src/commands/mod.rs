@@ -1,9 +1,11 @@
 //! One file per command: from its arguments to one request, from the answer to what is shown.
 
+mod ask;
 mod config;
 mod demo;
 mod doctor;
 mod export;
+mod files;
 mod here;
 mod identity;
 mod install;
@@ -17,6 +19,7 @@ mod node;
 mod node_log;
 mod pages;
 mod peer;
+mod quiet;
 mod relays;
 mod room;
 mod search;
@@ -74,7 +77,7 @@ pub fn run(cli: Cli, out: &Output) -> Outcome {
     match cli.command {
         // These end by their own rules when they are interrupted.
         Some(Command::Node(Node::Run { background })) => node::run(&context, background),
-        Some(Command::Mcp) => mcp::run(&context),
+        Some(Command::Mcp(mcp)) => mcp::run(&context, &mcp),
         command => {
             let interrupt = Interrupt::watch()?;
             let is_new = !makes_a_home(command.as_ref()) && !context.home.identity().exists();
@@ -124,7 +127,7 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Demo
                 | Node(_)
                 | Hook { .. }
-                | Mcp
+                | Mcp(_)
         )
     )
 }
@@ -137,10 +140,22 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Invite(invite)) => invite::run(context, invite),
         Some(Command::Send(send)) => send::run(context, send),
         Some(Command::Tell(tell)) => send::tell(context, tell),
+        Some(Command::Drop(drop)) => files::drop_files(context, drop, interrupt),
+        Some(Command::Files(which)) => files::list(context, which),
+        Some(Command::Get(get)) => files::get(context, get, interrupt),
+        Some(Command::Ask(ask)) => ask::ask(context, ask, interrupt),
+        Some(Command::Answer(answer)) => ask::answer(context, answer),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),
         Some(Command::Unread) => unread::run(context),
+        Some(Command::Allow(allow)) => quiet::allow(context, allow),
+        Some(Command::Deny(allow)) => quiet::deny(context, allow),
+        Some(Command::Mute(mute)) => quiet::mute(context, mute),
+        Some(Command::Unmute(unmute)) => quiet::unmute(context, unmute.room),
+        Some(Command::Budget(budget)) => quiet::budget(context, budget),
+        Some(Command::Tag(command)) => quiet::tag(context, command),
+        Some(Command::Room(Room::Level(level))) => quiet::level(context, level),
         Some(Command::Room(Room::Export(export))) => export::export(context, export, interrupt),
         Some(Command::Room(room)) => room::run(context, room),
         Some(Command::Member(member)) => member::run(context, member),
@@ -159,7 +174,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // They were run before anything else.
-        Some(Command::Hook { .. } | Command::Mcp | Command::VerifyExport { .. }) => Ok(()),
+        Some(Command::Hook { .. } | Command::Mcp(_) | Command::VerifyExport { .. }) => Ok(()),
     }
 }
 

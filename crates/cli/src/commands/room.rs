@@ -19,8 +19,8 @@ pub fn run(context: &Context, command: Room) -> Outcome {
         Room::Rename { name, room } => rename(context, &Request::RoomRename { room, name }),
         Room::Rekey(which) => rekey(context, which.room()),
         Room::Retention { days, room } => retention(context, room, days),
-        // It is run with what can interrupt it.
-        Room::Export(_) => Ok(()),
+        // They are run elsewhere: with what can interrupt it, and beside what else a person decides about being disturbed.
+        Room::Export(_) | Room::Level(_) => Ok(()),
         Room::Leave { which, abandon } => leave(context, which.room(), abandon),
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use parlor_api::{Reply, Request};
+use parlor_api::{Form, Reply, Request};
 use parlor_wire::ticket::{PREFIX, TicketError, TicketText};
 
 use super::Context;
@@ -13,23 +13,28 @@ use crate::{input, render};
 
 /// How long peers' acknowledgements are waited for, in milliseconds: those that are there answer in much less, and
 /// the message is safe already.
-const WAIT_MS: u64 = 500;
+pub(super) const WAIT_MS: u64 = 500;
 
 pub fn run(context: &Context, send: Send) -> Outcome {
-    say(context, &send.text, send.room, None, send.priority)
+    let form = match (send.ack, send.progress) {
+        (true, _) => Some(Form::Ack),
+        (_, true) => Some(Form::Progress),
+        _ => None,
+    };
+    say(context, &send.text, (send.room, send.to), send.priority, form)
 }
 
 /// `parlor tell`: says something to one peer alone.
 pub fn tell(context: &Context, tell: Tell) -> Outcome {
-    say(context, &tell.text, None, Some(tell.to), tell.priority)
+    say(context, &tell.text, (None, Some(tell.to)), tell.priority, None)
 }
 
 fn say(
     context: &Context,
     text: &[OsString],
-    room: Option<String>,
-    to: Option<String>,
+    (room, to): (Option<String>, Option<String>),
     priority: Priority,
+    form: Option<Form>,
 ) -> Outcome {
     context.mention_clock();
     let text = input::text(text, input::MESSAGE, context.out)?;
@@ -40,6 +45,7 @@ fn say(
         to,
         request_id: request_id()?,
         priority: priority.into(),
+        form,
         wait_ms: WAIT_MS,
     };
     let Reply::Sent(sent) = context.ask_waiting(&request, WAIT_MS)? else {
@@ -51,7 +57,7 @@ fn say(
 }
 
 /// A ticket in a room stays where everybody of it, and their model providers, can read it.
-fn refuse_tickets(text: &str) -> Outcome {
+pub(super) fn refuse_tickets(text: &str) -> Outcome {
     if !holds_ticket(text) {
         return Ok(());
     }
@@ -70,7 +76,7 @@ fn holds_ticket(text: &str) -> bool {
 }
 
 /// New for every call, the same for its retries: by it the node knows a message again.
-fn request_id() -> Outcome<String> {
+pub(super) fn request_id() -> Outcome<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::machine(format!("the system gives no randomness: {error}"), "try again"))?;

@@ -25,7 +25,9 @@ pub fn one(session: &Session, is_near: bool) -> String {
     );
     known.extend(session.branch.as_ref().map(|branch| format!("on {branch}")));
     known.extend(session.status.map(|it| status(it).to_owned()));
+    known.extend(session.tags.iter().map(|tag| format!("@{tag}")));
     known.extend(session.threshold.and_then(interrupts).map(str::to_owned));
+    known.extend(session.hears.filter(|hears| !hears.wake).map(|_| "cannot be woken".to_owned()));
     let heard =
         session.heard_ago_s.filter(|_| !is_near).map(|seconds| format!("last heard {}", ago(seconds)));
     let since = || session.since.as_ref().map(|at| format!("since {}", clock::stamp_of(at)));
@@ -41,6 +43,24 @@ fn interrupts(threshold: Priority) -> Option<&'static str> {
         Priority::Normal => None,
         Priority::Now => Some("hears only now"),
     }
+}
+
+/// What stands above the sessions of this machine.
+pub const HERE: &str = "on this machine:";
+
+/// The sessions of this machine, a row each: what to call each of them, where it is, and how.
+pub fn local(sessions: &[OwnSession]) -> Vec<String> {
+    let row = |session: &OwnSession| {
+        let summary = session.summary.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let you = if session.you { " (you)" } else { "" };
+        vec![
+            format!("{}{you}", bold(&session.name)),
+            session.status.map_or_else(String::new, |it| status(it).into()),
+            session.branch.as_ref().map(|branch| format!("on {branch}")).unwrap_or_default(),
+            format!("{}{summary}", session.dir.display()),
+        ]
+    };
+    columns(&sessions.iter().map(row).collect::<Vec<_>>())
 }
 
 /// One's own sessions, a row each.
@@ -73,9 +93,11 @@ mod tests {
             branch: Some("main".into()),
             status: Some(SessionStatus::Working),
             threshold: Some(Priority::Normal),
+            hears: None,
             since: Some("2026-11-20T10:00:00Z".into()),
             last_heard: Some("2026-11-20T10:00:00Z".into()),
             heard_ago_s: Some(40),
+            tags: Vec::new(),
         }
     }
 
@@ -90,6 +112,8 @@ mod tests {
             one(&other, false),
             "api (claude, in web, on main, working, hears only now, last heard 40 s ago): tests"
         );
+        let tagged = Session { tags: vec!["backend".into()], ..session() };
+        assert!(one(&tagged, false).contains("working, @backend, last heard"), "{}", one(&tagged, false));
         let early = Session { label: "api".into(), program: "claude".into(), ..Session::default() };
         assert_eq!(one(&early, true), "api (claude)", "of an earlier Parlor");
     }
@@ -98,6 +122,8 @@ mod tests {
     fn own_sessions_are_shown_with_what_nobody_has_said() {
         let mine = OwnSession {
             id: "f86f8701-7df6".into(),
+            name: "claude/api".into(),
+            you: false,
             label: "api".into(),
             program: "claude".into(),
             dir: "/srv/api".into(),

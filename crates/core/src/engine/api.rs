@@ -1,6 +1,9 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod file;
+mod hearing;
+mod moment;
 mod presence;
 mod view;
 
@@ -12,9 +15,13 @@ use parlor_wire::ticket::{Endpoint, TicketText};
 use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 
 use crate::persist::{Loaded, Op, Query, Table};
+use crate::room::body::Announced;
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
-pub use presence::{Presence, SessionView, Status};
+pub use file::FileView;
+pub use hearing::{Form, Level, SpentView};
+pub use moment::{AskView, Listener, Moment, UrgentView};
+pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
     AskingView, PausedView, PeerView, PersonView, Places, RoomStanding, RoomView, TicketView, WantedLink,
 };
@@ -306,6 +313,22 @@ pub enum Command {
         /// The last arrival that was read.
         upto: u64,
     },
+    /// The file that a message announces lies here under this name now, or does not any more. → `Outcome::Done`
+    FileAt {
+        /// In which room.
+        room: RoomId,
+        /// The message.
+        entry: EntryId,
+        /// The name.
+        name: Option<String>,
+    },
+    /// Files of a room lie in this directory. → no reply
+    FilesIn {
+        /// Which room.
+        room: RoomId,
+        /// The directory, as it is shown.
+        dir: String,
+    },
     /// What this identity calls itself. → `Outcome::Done`
     SetNick(String),
     /// What this node calls a room. → `Outcome::Done`
@@ -403,10 +426,22 @@ pub struct Send {
     pub author: Author,
     /// The reader that wrote it, as `Take::session` names it: its own words are never unread to it.
     pub origin: Option<String>,
-    /// What others see of the session it was written in.
+    /// What others see of the session it was written in: its label, or in a room that stays here its name.
     pub label: Option<String>,
-    /// The label of the one session it is for, in a direct room.
+    /// The one session it is for: by its label in a direct room, by its name or a part of it in one that stays here.
     pub to: Option<String>,
+    /// It is for these members, though all may read it.
+    pub peers: Vec<PeerId>,
+    /// It is for sessions with one of these tags, though all may read it.
+    pub tags: Vec<String>,
+    /// Nobody needs to be disturbed for it.
+    pub form: Option<Form>,
+    /// It is a question, and answers are waited for until then, by this node's wall clock.
+    pub ask: Option<TimeMs>,
+    /// The question it answers.
+    pub about: Option<EntryId>,
+    /// The file it announces.
+    pub file: Option<Announced>,
     /// How long to wait for peers' acknowledgements after it is durable.
     pub wait_ms: u64,
 }
@@ -421,18 +456,37 @@ pub struct TakeRoom {
 }
 
 /// Unread messages wanted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Take {
     /// Who holds them until they are committed.
     pub holder: HolderId,
     /// For which session.
     pub session: String,
-    /// What others see of that session; absent: it is given what is for any session.
+    /// What that session is called: its label, or its whole name (`SessionName`), by which it is meant in a room that stays
+    /// here; absent: it is given what is for any session.
     pub label: Option<String>,
     /// Of which rooms, the default first.
     pub rooms: Vec<TakeRoom>,
     /// How much.
     pub budget: Budget,
+    /// What the session is doing.
+    pub moment: Moment,
+    /// The session's tags.
+    pub tags: Vec<String>,
+    /// Whose words are not given to it, in which room: they are counted.
+    pub deny: Vec<(RoomId, PeerId)>,
+    /// How much of rooms is given by itself; of all others everything.
+    pub levels: Vec<(RoomId, Level)>,
+    /// How much of rooms may be given in a day, in characters, where that is not as usual.
+    pub budgets: Vec<(RoomId, u64)>,
+    /// Where very much of a room is unread, it is counted, but for what is addressed to the session.
+    pub digest: bool,
+    /// A human prompts: what the session says after it is said for that human.
+    pub by_human: bool,
+    /// Only these, ahead of everything else that is unread.
+    pub only: Option<Vec<EntryId>>,
+    /// Only what this peer says, ahead of everything else.
+    pub from: Option<PeerId>,
 }
 
 /// How a command ended well.
@@ -519,6 +573,8 @@ pub struct Sent {
 pub struct Taken {
     /// The text; empty when there is nothing to give.
     pub text: String,
+    /// The mark of the fence in it.
+    pub mark: String,
     /// To commit; absent when there is nothing to commit.
     pub token: Option<u64>,
     /// How many messages are in the text.
@@ -558,10 +614,24 @@ pub struct MessageView {
     pub newer: bool,
     /// The one session of its reader it is for; absent: all of them.
     pub to: Option<CleanText>,
+    /// The members it is for; none: all of them.
+    pub peers: Vec<PeerId>,
+    /// The tags it is for; none: all sessions.
+    pub tags: Vec<String>,
+    /// It is a question, and answers are waited for until then, by its author's clock.
+    pub ask: Option<TimeMs>,
+    /// The question it answers.
+    pub about: Option<EntryId>,
+    /// Through how many agents in a row it came, its author among them.
+    pub hops: u8,
+    /// Nobody needs to be disturbed for it.
+    pub form: Option<Form>,
     /// Whether its author's identity is revoked by now.
     pub revoked: bool,
     /// Whether, by what its author had seen, somebody who is out held the key it is sealed under.
     pub sealed_unfit: bool,
+    /// The file it announces.
+    pub file: Option<FileView>,
 }
 
 /// How a command failed.
@@ -624,6 +694,9 @@ pub enum Failure {
     /// The request id was used for something else.
     #[error("this request id stood for another message already")]
     RequestReused,
+    /// Nobody answers its own question.
+    #[error("that question is your own")]
+    OwnQuestion,
     /// No key to seal under that this node can open.
     #[error("no key of the room has reached this node yet")]
     NoKey,

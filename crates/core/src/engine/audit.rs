@@ -16,6 +16,8 @@ pub struct Sizes {
     pub takes: usize,
     /// Cursors of sessions.
     pub cursors: usize,
+    /// Messages that do not wait for a prompt, and questions.
+    pub urgent: usize,
     /// Sessions of others that are known to be present.
     pub signals: usize,
     /// Most entries pushed on one link and not acknowledged.
@@ -47,6 +49,7 @@ impl Engine {
             waits: self.reach.len() + self.join_waits.len(),
             takes: self.deliveries.takes(),
             cursors: self.deliveries.cursors(),
+            urgent: self.urgents.len(),
             signals: self.presence.heard_count(),
             pushed: links().map(|link| link.pushed.len()).max().unwrap_or(0),
             wants: links().map(|link| link.wants.len()).max().unwrap_or(0),

@@ -6,7 +6,7 @@ use parlor_wire::ids::BodyHash;
 use parlor_wire::ticket::{Endpoint, LAN, TicketText};
 use parlor_wire::{EntryId, RoomId, TimeMs, limits};
 
-use super::api::{Command, Failure, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
+use super::api::{Author, Command, Failure, Form, Invited, Outcome, Reach, RequestId, Send, Sent, Terms};
 use super::push::ReachWait;
 use super::{Engine, Pending, RECENT_REQUESTS, restore};
 use crate::crypto::TicketKeys;
@@ -26,6 +26,18 @@ fn fingerprint(send: &Send) -> BodyHash {
     hasher.update(&send.room.0).update(&priority);
     if let Some(to) = &send.to {
         hasher.update(&blake3::hash(to.as_bytes()).as_bytes()[..]);
+    }
+    // Until when it is asked changes from one try to the next.
+    if send.ask.is_some() {
+        hasher.update(b"asks");
+    }
+    send.about.iter().for_each(|about| _ = hasher.update(&about.0));
+    send.peers.iter().for_each(|peer| _ = hasher.update(&peer.0));
+    for tag in &send.tags {
+        hasher.update(&blake3::hash(tag.as_bytes()).as_bytes()[..]);
+    }
+    if let Some(form) = send.form {
+        hasher.update(&[form.number()]);
     }
     hasher.update(send.text.as_bytes());
     BodyHash(*hasher.finalize().as_bytes())
@@ -89,6 +101,8 @@ impl Engine {
             Command::Release { holder } => self.release(holder),
             Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),
+            Command::FileAt { room, entry, name } => self.file_at(request, room, entry, name),
+            Command::FilesIn { room, dir } => self.files.lie_in(room, dir),
             Command::SetNick(nick) => self.set_nick(request, &nick),
             Command::SetAlias { room, alias } => self.set_alias(request, room, alias),
             Command::SetPetname { peer, name } => self.set_petname(request, peer, name.as_deref()),
@@ -421,8 +435,21 @@ impl Engine {
             author: Some(body::author_number(send.author)),
             priority: body::priority_number(send.priority),
             to: send.to.clone(),
+            ask: send.ask.map(|deadline| body::Asking { deadline: self.clamped(deadline) }),
+            about: send.about,
+            tags: (!send.tags.is_empty()).then(|| send.tags.clone()),
+            hops: (send.author == Author::Agent).then(|| self.pairs.hops(send.origin.as_deref())),
+            form: send.form.map(Form::number),
+            peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
+            file: send.file.clone(),
             ..Body::default()
         };
+        if body.ask.is_some() {
+            self.may_ask()?;
+        }
+        if let Some(about) = &send.about {
+            self.may_answer(about, send)?;
+        }
         let row = self.author_data(send.room, &body, send.origin.clone())?;
         let asked = fingerprint(send);
         let done = RequestRecord { room: send.room, entry: row.id, chain: row.chain, seq: row.seq, asked };

@@ -1,48 +1,27 @@
 //! What sessions have been given: cursors by arrival number, takes that are leased until they are committed, and
 //! the reading of unread messages into an injection. Must not move a cursor before a commit.
 
-use std::collections::{BTreeMap, VecDeque};
+mod cursors;
+mod picking;
+mod standing;
+
+use std::collections::VecDeque;
 
 use parlor_wire::{Data, RoomId};
 
-use super::api::{
-    Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
-};
+use super::api::{Author, Failure, HolderId, MessageView, Outcome, RequestId, Take, TakeRoom, Taken};
+pub(super) use super::quiet::is_for;
+use super::quiet::{Aim, DIGEST_ABOVE, DIGEST_ROWS, Digest, MAX_DIGEST_BYTES, Noted};
 use super::{Engine, Pending};
-use crate::persist::{DataRow, Loaded, Op, Query, Table};
-use crate::room::record::CursorRecord;
+use crate::persist::{DataRow, Loaded, Query};
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
-use crate::text::names;
+pub(super) use cursors::Deliveries;
+use cursors::{Held, MAX_AHEAD, Move};
 
 /// How many messages back a new session is told.
 const EARLIER_MESSAGES: usize = 20;
 /// How many unread messages are read at once; more are announced.
 const TAKE_ROWS: u32 = 128;
-/// Most cursors kept; those that moved longest ago are forgotten first.
-const MAX_CURSORS: usize = 4096;
-
-/// Whether a message is for a session of that label: for all of this identity's, or for it by name.
-fn is_for(view: &MessageView, label: Option<&str>) -> bool {
-    match (&view.to, label) {
-        (None, _) | (Some(_), None) => true,
-        (Some(to), Some(label)) => !view.own && *to == names::session_label(label),
-    }
-}
-
-/// Cursors and takes.
-pub(super) struct Deliveries {
-    cursors: BTreeMap<(RoomId, String), CursorRecord>,
-    held: BTreeMap<u64, Held>,
-    next_token: u64,
-}
-
-/// What one take leases.
-struct Held {
-    holder: HolderId,
-    session: String,
-    /// By room: the arrival number up to which the text gives.
-    upto: Vec<(RoomId, u64)>,
-}
 
 /// A take in progress: its rooms are read one by one.
 pub(super) struct TakeJob {
@@ -69,6 +48,10 @@ struct RoomRead {
     read_upto: u64,
     /// With `fresh`: how many there are since the binding. Else: how many there are beyond `read_upto`.
     counted: u64,
+    /// These were picked from among others, which stay unread.
+    picked: bool,
+    /// The others are told by their authors.
+    digest: Option<Digest>,
 }
 
 /// A count in progress.
@@ -82,64 +65,12 @@ pub(super) struct UnreadJob {
     counted: Vec<(RoomId, u64)>,
 }
 
-impl Deliveries {
-    pub(super) fn new(first_token: u64) -> Self {
-        Self { cursors: BTreeMap::new(), held: BTreeMap::new(), next_token: first_token }
-    }
-
-    pub(super) fn restore_cursor(&mut self, key: &[u8], value: &[u8]) {
-        let Some((room, session)) = key.split_at_checked(32) else { return };
-        let (Ok(room), Ok(session)) = (RoomId::try_from(room), String::from_utf8(session.to_vec())) else {
-            return;
-        };
-        self.cursors.insert((room, session), minicbor::decode(value).unwrap_or_default());
-    }
-
-    pub(super) fn takes(&self) -> usize {
-        self.held.len()
-    }
-
-    pub(super) fn cursors(&self) -> usize {
-        self.cursors.len()
-    }
-
-    fn cursor(&self, room: RoomId, session: &str) -> Option<u64> {
-        self.cursors.get(&(room, session.to_owned())).map(|cursor| cursor.upto)
-    }
-
-    fn set(&mut self, room: RoomId, session: &str, upto: u64, now_ms: u64, ops: &mut Vec<Op>) {
-        let record = CursorRecord { upto, moved: now_ms };
-        let key = [&room.0[..], session.as_bytes()].concat();
-        ops.push(Op::Put { table: Table::Cursor, key, value: parlor_wire::cbor::encode(&record) });
-        self.cursors.insert((room, session.to_owned()), record);
-        if self.cursors.len() > MAX_CURSORS {
-            let oldest =
-                self.cursors.iter().min_by_key(|(_, cursor)| cursor.moved).map(|(key, _)| key.clone());
-            if let Some((room, session)) = oldest {
-                ops.push(Op::Delete {
-                    table: Table::Cursor,
-                    key: [&room.0[..], session.as_bytes()].concat(),
-                });
-                self.cursors.remove(&(room, session));
-            }
-        }
-    }
-
-    /// A session that had read everything has also read what it has just written itself: its cursor moves on,
-    /// so that a session that only writes never has to look past its own words.
-    pub(super) fn wrote(&mut self, room: RoomId, session: Option<&str>, arrival: u64, ops: &mut Vec<Op>) {
-        let Some(session) = session else { return };
-        let taken = self.held.values().any(|held| held.session == session);
-        if !taken && self.cursor(room, session).is_some_and(|upto| upto + 1 == arrival) {
-            let moved = self.cursors.get(&(room, session.to_owned())).map_or(0, |cursor| cursor.moved);
-            self.set(room, session, arrival, moved, ops);
-        }
-    }
-}
-
 impl Engine {
     /// Begins a take. A session has one at a time; another caller meanwhile is given nothing.
     pub(super) fn take(&mut self, request: RequestId, take: Take) {
+        if take.by_human {
+            self.pairs.prompted(&take.session);
+        }
         let busy = self.deliveries.held.values().any(|held| held.session == take.session);
         if busy {
             self.reply(request, Ok(Outcome::Taken(nothing())));
@@ -147,10 +78,16 @@ impl Engine {
         }
         let token = self.deliveries.next_token;
         self.deliveries.next_token += 1;
-        let held = Held { holder: take.holder, session: take.session.clone(), upto: Vec::new() };
+        let held = Held {
+            holder: take.holder,
+            session: take.session.clone(),
+            moves: Vec::new(),
+            noted: Noted::default(),
+        };
         self.deliveries.held.insert(token, held);
         let rest = take.rooms.iter().cloned().collect();
-        self.take_next(TakeJob { request, take, token, rest, read: Vec::new() });
+        let job = TakeJob { request, take, token, rest, read: Vec::new() };
+        if job.take.picks() { self.pick_next(job) } else { self.take_next(job) }
     }
 
     fn take_next(&mut self, mut job: TakeJob) {
@@ -160,20 +97,24 @@ impl Engine {
                 continue;
             };
             let cursor = self.deliveries.cursor(next.room, &job.take.session);
+            let spent = self.is_spent(&job.take, next.room);
             let read = RoomRead {
+                // Of what is only counted no cursor moves.
+                picked: spent,
                 room: next.room,
-                fresh: cursor.is_none(),
+                fresh: cursor.is_none() && !spent,
                 bound_at: next.bound_at,
                 head: held.arrivals,
                 views: Vec::new(),
                 low: 0,
                 read_upto: cursor.unwrap_or(next.bound_at),
                 counted: 0,
+                digest: None,
             };
             let (fresh, idle) = (read.fresh, read.head <= read.read_upto);
             job.read.push(read);
             if !idle {
-                return if fresh { self.take_count(job) } else { self.take_unread(job) };
+                return if fresh || spent { self.take_count(job) } else { self.take_unread(job) };
             }
             job.rest.pop_front();
         }
@@ -225,9 +166,12 @@ impl Engine {
         }
         let Some(read) = job.read.last_mut() else { return };
         match loaded {
+            Some(Loaded::Rows(rows)) if read.picked && read.digest.is_none() => self.picked_rows(job, rows),
             Some(Loaded::Rows(rows)) => self.take_rows(job, rows),
             Some(Loaded::Count(count)) => {
-                read.counted = count;
+                let ahead = self.deliveries.ahead_of(read.room, &job.take.session, read.read_upto);
+                read.counted = count.saturating_sub(ahead);
+                let count = read.counted;
                 if read.fresh && count > 0 {
                     return self.take_earlier(job);
                 }
@@ -246,34 +190,78 @@ impl Engine {
         let Some(read) = job.read.last_mut() else { return };
         let (room, head, after, fresh) = (read.room, read.head, read.read_upto, read.fresh);
         let last = rows.last().and_then(|row| row.arrival).unwrap_or(head);
+        let ahead = self.deliveries.ahead(room, &job.take.session);
         let within = |row: &&DataRow| {
-            row.arrival.is_some_and(|at| at > after && at <= head) && !(fresh && row.history)
+            let is_new = |at| at > after && at <= head && ahead.binary_search(&at).is_err();
+            row.arrival.is_some_and(is_new) && !(fresh && row.history)
         };
-        let label = job.take.label.as_deref();
+        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
         let views: Vec<MessageView> = rows
             .iter()
             .filter(within)
             .filter_map(|row| self.open_view(row))
-            .filter(|view| is_for(view, label))
+            .filter(|view| is_for(view, stays_here, label))
             .collect();
         let (low, mut views): (Vec<_>, Vec<_>) =
-            views.into_iter().partition(|view| view.priority < Priority::GIVEN_AT_PROMPT);
+            views.into_iter().partition(|view| self.is_counted_only(view, &job.take));
         read.low += low.len() as u64;
         if fresh {
             views.drain(..views.len().saturating_sub(EARLIER_MESSAGES));
             read.views = views;
         } else {
-            read.views.extend(views);
+            let looked_at = rows.len() as u64;
             read.read_upto = if full { last.min(head) } else { head };
-            // Of a direct room some may be for other sessions: what lies beyond is not counted, it is given next.
-            let direct = self.direct_peer(&room).is_some();
-            if full && last < head && (!direct || read.views.is_empty()) {
+            if read.digest.is_some() || (job.take.digest && views.len() > DIGEST_ABOVE) {
+                return self.take_digest(job, views, looked_at, full && last < head);
+            }
+            read.views.extend(views);
+            let nothing = read.views.is_empty();
+            // Where some may be for other sessions, what lies beyond is not counted: it is given next.
+            if full && last < head && (nothing || !self.has_some_for_others(&room)) {
                 // Of low messages alone nobody is told at length: what lies behind them is looked for.
-                return if read.views.is_empty() { self.take_unread(job) } else { self.take_count(job) };
+                return if nothing { self.take_unread(job) } else { self.take_count(job) };
             }
         }
         job.rest.pop_front();
         self.take_next(job);
+    }
+
+    /// Of a room in which too much is unread only what concerns the session is given; the rest is counted and stays unread.
+    fn take_digest(&mut self, mut job: TakeJob, views: Vec<MessageView>, looked_at: u64, goes_on: bool) {
+        let (concerning, others): (Vec<_>, Vec<_>) =
+            views.into_iter().partition(|view| self.concerns(view, &job.take));
+        let Some(read) = job.read.last_mut() else { return };
+        let space = MAX_AHEAD.saturating_sub(self.deliveries.ahead(read.room, &job.take.session).len());
+        read.picked = true;
+        read.views.extend(concerning);
+        let digest = read.digest.get_or_insert_default();
+        if read.views.len() > space {
+            let rest = read.views.split_off(space);
+            digest.count(&rest);
+        }
+        digest.count(&others);
+        digest.rows += looked_at;
+        match (goes_on, digest.rows < DIGEST_ROWS) {
+            (true, true) => self.take_unread(job),
+            (true, false) => self.take_count(job),
+            (false, _) => {
+                job.rest.pop_front();
+                self.take_next(job);
+            }
+        }
+    }
+
+    /// What is told of rooms in which too much is unread.
+    fn digests(&self, job: &TakeJob) -> String {
+        let mut text = String::new();
+        for read in &job.read {
+            let Some(digest) = &read.digest else { continue };
+            let words = digest.words(&self.room_name_apart(read.room), read.counted);
+            if text.len() + words.len() <= MAX_DIGEST_BYTES {
+                text += &words;
+            }
+        }
+        text
     }
 
     fn take_done(&mut self, job: TakeJob) {
@@ -283,30 +271,40 @@ impl Engine {
             boundary.copy_from_slice(&bytes[..16]);
             boundary
         };
-        let news: Vec<RoomNews> = job.read.iter().map(|read| self.news(read)).collect();
-        let injection = inject(self.now.wall_ms, boundary, job.take.budget, &news);
-        let (upto, messages, more) = advance(&job, &injection, self);
-        let nothing_moves = upto.is_empty();
+        let news: Vec<RoomNews> = job.read.iter().map(|read| self.news(read, &job.take)).collect();
+        let status = self.status_of(&job.take) + &self.digests(&job);
+        let injection = inject(self.now.wall_ms, boundary, job.take.budget, &status, &news);
+        let (moves, messages, more) = advance(&job, &injection, self);
+        let nothing_moves = moves.is_empty();
         if nothing_moves {
             self.deliveries.held.remove(&job.token);
         } else if let Some(held) = self.deliveries.held.get_mut(&job.token) {
-            held.upto = upto;
+            held.moves = moves;
+            held.noted = noted(&job, &injection);
         }
         let token = (!nothing_moves).then_some(job.token);
-        let taken = Taken { text: injection.text, token, messages, more };
+        let taken = Taken { text: injection.text, mark: injection.mark, token, messages, more };
         self.reply(job.request, Ok(Outcome::Taken(taken)));
     }
 
-    fn news(&self, read: &RoomRead) -> RoomNews {
-        let lines: Vec<Line> = read.views.iter().map(line).collect();
+    /// Whether it is said that a message is for the session it is given to: of a direct room only where not all is.
+    fn is_to_this(&self, view: &MessageView, take: &Take) -> bool {
+        let by_room = view.to.is_none() && view.ask.is_none() && self.direct_peer(&view.room).is_some();
+        self.aim(view, take) == Aim::You && !by_room
+    }
+
+    fn news(&self, read: &RoomRead, take: &Take) -> RoomNews {
+        let lines: Vec<Line> =
+            read.views.iter().map(|view| line(view, self.is_to_this(view, take))).collect();
         let shown = lines.len() as u64;
+        let others = read.digest.as_ref().map_or(0, Digest::total);
         let (earlier, unread) = if read.fresh { (lines, Vec::new()) } else { (Vec::new(), lines) };
         let older = if read.fresh { read.counted.saturating_sub(shown + read.low) } else { 0 };
         RoomNews {
             room_name: self.room_name_apart(read.room),
-            // Of a direct room some of the older ones may be for other sessions.
-            older_count: if earlier.is_empty() || self.direct_peer(&read.room).is_some() { 0 } else { older },
-            unread_total: if read.fresh { 0 } else { shown + read.counted },
+            // Some of the older ones may be for other sessions.
+            older_count: if earlier.is_empty() || self.has_some_for_others(&read.room) { 0 } else { older },
+            unread_total: if read.fresh { 0 } else { shown + others + read.counted },
             earlier,
             unread,
             low_count: read.low,
@@ -319,11 +317,10 @@ impl Engine {
             self.reply(request, Err(Failure::NoSuchTake));
             return;
         };
-        for (room, upto) in held.upto {
-            if self.deliveries.cursor(room, &held.session).is_none_or(|at| at < upto) {
-                self.deliveries.set(room, &held.session, upto, self.now.wall_ms, &mut self.ops);
-            }
+        for (room, step) in held.moves {
+            self.deliveries.apply(room, &held.session, step, self.now.wall_ms, &mut self.ops);
         }
+        self.note_given(&held.session, held.noted);
         self.reply(request, Ok(Outcome::Done));
     }
 
@@ -380,8 +377,7 @@ impl Engine {
     /// Asks the store: for a number, or where some may be for another session, for the messages themselves.
     fn unread_after(&mut self, job: UnreadJob, room: RoomId, after: u64) {
         let except_origin = Some(job.session.clone());
-        let direct = self.rooms.get(&room).is_some_and(|held| held.local.direct.is_some());
-        let query = if direct && job.label.is_some() {
+        let query = if self.has_some_for_others(&room) && job.label.is_some() {
             Query::Arrivals { room, after, limit: TAKE_ROWS, except_origin, without_history: true }
         } else {
             Query::CountArrivals { room, after, except_origin, without_history: true }
@@ -392,11 +388,18 @@ impl Engine {
     pub(super) fn unread_loaded(&mut self, mut job: UnreadJob, loaded: Option<Loaded>) {
         let Some(room) = job.rest.front().map(|next| next.room) else { return self.unread_next(job) };
         let (count, on) = match loaded {
-            Some(Loaded::Count(count)) => (count, None),
+            Some(Loaded::Count(count)) => {
+                let bound_at = job.rest.front().map_or(0, |next| next.bound_at);
+                let after = self.deliveries.cursor(room, &job.session).unwrap_or(bound_at);
+                (count.saturating_sub(self.deliveries.ahead_of(room, &job.session, after)), None)
+            }
             Some(Loaded::Rows(rows)) => {
-                let label = job.label.as_deref();
+                let (label, stays_here) = (job.label.as_deref(), self.stays_here(&room));
+                let was_given =
+                    |view: &MessageView| self.deliveries.was_given(room, &job.session, view.arrival);
                 let views = rows.iter().filter_map(|row| self.open_view(row));
-                let count = views.filter(|view| is_for(view, label)).count() as u64;
+                let unread = views.filter(|view| is_for(view, stays_here, label) && !was_given(view));
+                let count = unread.count() as u64;
                 let full = rows.len() as u32 >= TAKE_ROWS;
                 (count, rows.last().and_then(|row| row.arrival).filter(|_| full))
             }
@@ -427,35 +430,53 @@ impl Engine {
     }
 }
 
-/// How far each room's cursor moves when the text has been written out, and how many messages it gives.
-fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomId, u64)>, u64, u64) {
-    let mut upto = Vec::new();
+/// How each room's cursor moves when the text has been written out, and how many messages it gives.
+fn advance(job: &TakeJob, injection: &Injection, engine: &Engine) -> (Vec<(RoomId, Move)>, u64, u64) {
+    let mut moves = Vec::new();
     let mut messages = 0;
     let mut more = 0;
     for (read, given) in job.read.iter().zip(&injection.given) {
         messages += (given.earlier + given.unread) as u64;
-        let to = if read.fresh {
-            read.head
-        } else {
-            more += (read.views.len() - given.unread) as u64 + read.counted;
-            match given.unread.checked_sub(1).and_then(|last| read.views.get(last)) {
-                _ if given.unread == read.views.len() => read.read_upto,
-                Some(last) => last.arrival,
-                None => continue,
+        let others = read.digest.as_ref().map_or(0, Digest::total);
+        more += if read.fresh { 0 } else { (read.views.len() - given.unread) as u64 + others + read.counted };
+        let shown = &read.views[..given.unread.min(read.views.len())];
+        let to = match shown.last() {
+            _ if read.picked => {
+                if !shown.is_empty() {
+                    let arrivals = shown.iter().map(|view| view.arrival).collect();
+                    moves.push((read.room, Move::Ahead(arrivals)));
+                }
+                continue;
             }
+            _ if read.fresh => read.head,
+            _ if given.unread == read.views.len() => read.read_upto,
+            Some(last) => last.arrival,
+            None => continue,
         };
         if engine.deliveries.cursor(read.room, &job.take.session) != Some(to) {
-            upto.push((read.room, to));
+            moves.push((read.room, Move::Upto(to)));
         }
     }
-    (upto, messages, more)
+    (moves, messages, more)
+}
+
+/// What is to be remembered of a text when it has been written out.
+fn noted(job: &TakeJob, injection: &Injection) -> Noted {
+    let mut noted = Noted::default();
+    for (read, given) in job.read.iter().zip(&injection.given) {
+        let skipped = if read.fresh { read.views.len().saturating_sub(given.earlier) } else { 0 };
+        let shown = given.earlier + given.unread;
+        let views: Vec<&MessageView> = read.views.iter().skip(skipped).take(shown).collect();
+        noted.add(&views, given.chars, &job.take);
+    }
+    noted
 }
 
 fn nothing() -> Taken {
-    Taken { text: String::new(), token: None, messages: 0, more: 0 }
+    Taken { text: String::new(), mark: String::new(), token: None, messages: 0, more: 0 }
 }
 
-fn line(view: &MessageView) -> Line {
+fn line(view: &MessageView, to_you: bool) -> Line {
     Line {
         name: view.name.clone(),
         session: view.session.clone(),
@@ -467,7 +488,8 @@ fn line(view: &MessageView) -> Line {
         time_ms: view.time_ms,
         id: view.id.short(),
         body: view.text.clone(),
-        to_you: view.to.is_some() && !view.own,
+        to_you,
+        asks: view.ask.is_some(),
         newer_kind: view.newer,
         marks: marks(view),
     }
@@ -475,6 +497,10 @@ fn line(view: &MessageView) -> Line {
 
 /// What else there is to say of a message.
 fn marks(view: &MessageView) -> Vec<&'static str> {
-    let known = [(view.revoked, "from a revoked identity"), (view.sealed_unfit, "key known to outsiders")];
+    let known = [
+        (view.about.is_some(), "an answer"),
+        (view.revoked, "from a revoked identity"),
+        (view.sealed_unfit, "key known to outsiders"),
+    ];
     known.into_iter().filter_map(|(so, mark)| so.then_some(mark)).collect()
 }

@@ -309,8 +309,10 @@ impl Engine {
         if row.standing == Standing::Consumed {
             self.consume(row.room, author, row.sort_ms, &body);
         } else {
+            self.note_file(row, &body);
             // History is told too: whoever follows a log they have just joined wants to see it come.
             let view = self.view_of(row, author, time, &body);
+            self.note_urgent(row, &view, &body);
             self.arrived.push(view);
         }
     }

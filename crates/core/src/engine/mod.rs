@@ -3,6 +3,7 @@
 
 pub mod api;
 mod asking;
+mod asks;
 pub mod audit;
 mod authoring;
 mod bounds;
@@ -12,6 +13,7 @@ mod cuts;
 mod delivery;
 mod direct;
 mod exporting;
+pub mod files;
 mod ingest;
 mod link;
 mod linking;
@@ -22,6 +24,7 @@ mod peers;
 mod presence;
 mod pull;
 mod push;
+mod quiet;
 mod repair;
 mod restore;
 mod revoking;
@@ -59,9 +62,13 @@ pub struct Engine {
     ticket_seeds: BTreeMap<(RoomId, EntryId), zeroize::Zeroizing<[u8; 32]>>,
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
+    urgents: asks::Urgents,
+    pairs: quiet::Pairs,
+    spent: quiet::Spent,
     presence: presence::PresenceBook,
     whereabouts: whereabouts::WhereaboutsBook,
     meshes: linking::Meshes,
+    files: files::FilesBook,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,
@@ -122,7 +129,9 @@ impl Engine {
         let pauses = self.pauses.deadline_ms();
         let whereabouts = self.whereabouts.deadline_ms();
         let meshes = self.meshes.deadline_ms();
-        [dirty, reach, joins, repairs, presence, pauses, whereabouts, meshes].into_iter().flatten().min()
+        let urgents = self.urgents.deadline_ms();
+        let all = [dirty, reach, joins, repairs, presence, pauses, whereabouts, meshes, urgents];
+        all.into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
@@ -134,6 +143,7 @@ impl Engine {
         self.tick_presence();
         self.tick_pauses();
         self.tick_whereabouts();
+        self.tick_urgents();
         // Last, because all of these may end links.
         self.tick_meshes();
     }

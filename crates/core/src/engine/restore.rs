@@ -81,9 +81,13 @@ impl Engine {
             ticket_seeds: BTreeMap::new(),
             links: BTreeMap::new(),
             deliveries: super::delivery::Deliveries::new(first_token),
+            urgents: super::asks::Urgents::default(),
+            pairs: super::quiet::Pairs::default(),
+            spent: super::quiet::Spent::default(),
             presence: super::presence::PresenceBook::default(),
             whereabouts: super::whereabouts::WhereaboutsBook::default(),
             meshes: super::linking::Meshes::default(),
+            files: super::files::FilesBook::default(),
             repairs: super::repair::Repairs::default(),
             pauses: super::pause::Pauses::default(),
             reach: Vec::new(),
@@ -167,6 +171,9 @@ impl Engine {
                     }
                 }
                 Table::Cursor => self.deliveries.restore_cursor(key, value),
+                Table::Spent => self.spent.restore(key, value),
+                Table::Urgent => self.urgents.restore(key, value, self.now),
+                Table::Blob => self.files.restore(key, value),
                 Table::Tips => {
                     if let Some((room, chain)) = split_pair(key)
                         && let Some(room) = self.rooms.get_mut(&room)

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use parlor_wire::{EntryId, PeerId, RoomId, TimeMs};
+use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
-use super::Engine;
-use super::api::{MessageView, PersonView, RoomStanding, RoomView};
+use super::api::{Form, MessageView, PersonView, RoomStanding, RoomView};
+use super::{Engine, files};
 use crate::persist::DataRow;
 use crate::room::Gone;
 use crate::room::body::{Body, KIND_MESSAGE};
 use crate::room::record;
 use crate::text::clean::CleanText;
 use crate::text::names::{self, Named};
-use crate::text::{Mode, clean};
+use crate::text::{Mode, clean, mention};
 
 /// How long a spoken-of control head may be missing before people are told, in milliseconds.
 const UNHELD_MS: u64 = 10_000;
@@ -234,23 +234,41 @@ impl Engine {
         let room = row.room;
         let newer = body.kind != KIND_MESSAGE;
         let text = body.text.as_deref().unwrap_or("(from a newer Parlor: update to read it)");
+        let file = self.file_view(row, body);
+        let text = match &file {
+            Some(file) => files::words(text, file, &row.id),
+            None => clean(text, Mode::Body),
+        };
         MessageView {
             room,
             id: row.id,
             peer,
             name: self.name_of(room, peer),
-            session: body.session.as_deref().map(names::session_label),
+            session: body.session.as_deref().map(|text| self.session_shown(&room, text)),
             author: body.author(),
             time_ms,
             sort_ms: row.sort_ms,
             arrival: row.arrival.unwrap_or(0),
             priority: body.priority(),
-            text: clean(text, Mode::Body),
+            text,
             own: peer == self.me,
             newer,
-            to: body.to.as_deref().map(names::session_label),
+            to: body.to.as_deref().map(|text| self.session_shown(&room, text)),
+            peers: body.peers.clone().unwrap_or_default(),
+            ask: body.ask.as_ref().map(|ask| ask.deadline),
+            about: body.about,
+            tags: body
+                .tags
+                .iter()
+                .flatten()
+                .filter_map(|tag| mention::tag(tag))
+                .take(limits::MAX_TAGS)
+                .collect(),
+            hops: body.hops(),
+            form: body.form.map(Form::of),
             revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
             sealed_unfit: row.sealed_unfit,
+            file,
         }
     }
 }

@@ -77,7 +77,7 @@ pub struct Body {
     /// 0 low, 1 normal, 2 now; absent: normal.
     #[n(5)]
     pub priority: Option<u8>,
-    /// The label of the one session it is for, in a direct room; absent: all of them.
+    /// The one session it is for: its label in a direct room, its name in one that stays on a machine; absent: all of them.
     #[n(6)]
     pub to: Option<String>,
     /// It is a question.
@@ -139,6 +139,14 @@ impl Body {
     /// How urgent.
     pub fn priority(&self) -> Priority {
         self.priority.and_then(Priority::of).unwrap_or_default()
+    }
+
+    /// Through how many agents in a row it came, its author among them. An agent that does not say counts as the first.
+    pub fn hops(&self) -> u8 {
+        match self.author() {
+            Author::Agent => self.hops.unwrap_or(1).max(1),
+            Author::Human | Author::Program => 0,
+        }
     }
 
     /// Whether people are meant to read it: messages, and whatever this version does not know.

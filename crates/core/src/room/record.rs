@@ -204,6 +204,71 @@ pub struct CursorRecord {
     /// When it last moved, by this node's wall clock, so that old ones can be forgotten.
     #[n(1)]
     pub moved: TimeMs,
+    /// Arrival numbers beyond `upto` that were given ahead of the others, ascending.
+    #[n(2)]
+    #[cbor(default)]
+    pub ahead: Vec<u64>,
+    /// Nothing was given yet but what stands in `ahead`: the session is still to be told what was before it.
+    #[n(3)]
+    #[cbor(default)]
+    pub fresh: bool,
+}
+
+/// A message that does not wait for a prompt, or a question that waits for answers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct UrgentRecord {
+    /// It.
+    #[n(0)]
+    pub id: EntryId,
+    /// By whom.
+    #[n(1)]
+    pub peer: PeerId,
+    /// The session of this node that wrote it.
+    #[n(2)]
+    pub origin: Option<String>,
+    /// The label of the session it was written in.
+    #[n(3)]
+    pub label: Option<String>,
+    /// It is of the highest priority.
+    #[n(4)]
+    pub now: bool,
+    /// It is a question that may be answered for so long after it was asked, in milliseconds.
+    #[n(5)]
+    pub asks_ms: Option<u64>,
+    /// The label of the one session it is for.
+    #[n(6)]
+    pub to: Option<String>,
+    /// It is for sessions with one of these tags.
+    #[n(7)]
+    pub tags: Option<Vec<String>>,
+    /// It is for these members.
+    #[n(8)]
+    pub peers: Option<Vec<PeerId>>,
+    /// When it arrived, by this node's wall clock.
+    #[n(9)]
+    pub at: TimeMs,
+    /// The first answers, and whose they are.
+    #[n(10)]
+    pub answers: Vec<(EntryId, PeerId)>,
+    /// How many answers there are.
+    #[n(11)]
+    pub answered: u64,
+    /// How many messages of agents lie between it and a human's.
+    #[n(12)]
+    pub hops: u8,
+    /// Of a question: how it begins, cleaned.
+    #[n(13)]
+    pub begins: Option<String>,
+    /// Until when, by its author's clock, a question is asked.
+    #[n(14)]
+    pub deadline: Option<TimeMs>,
+    /// Its chain.
+    #[n(15)]
+    pub chain: EntryId,
+    /// Its place there.
+    #[n(16)]
+    pub seq: u64,
 }
 
 /// A request that was done.

@@ -9,6 +9,8 @@ const DIRECTORY: u64 = 16;
 const BRANCH: u64 = 17;
 const STATUS: u64 = 18;
 const THRESHOLD: u64 = 19;
+const TAGS: u64 = 20;
+const REACH: u64 = 21;
 
 /// What a session says of itself. What came later stands in open keys: one that is missing, or that says what this
 /// Parlor does not know, is absent here, and all else is heard.
@@ -36,6 +38,12 @@ pub struct Said {
     /// The least priority it is given at its next prompt: 0 low, 1 normal, 2 now.
     #[n(19)]
     pub threshold: Option<u8>,
+    /// Its tags.
+    #[n(20)]
+    pub tags: Option<Vec<String>>,
+    /// When it hears what does not wait for its prompt: 1 between tools, 2 at stop, 4 while it is idle.
+    #[n(21)]
+    pub reach: Option<u8>,
 }
 
 /// What every signal says.
@@ -67,6 +75,8 @@ impl Said {
             branch: cbor::open_value(bytes, BRANCH),
             status: cbor::open_value(bytes, STATUS),
             threshold: cbor::open_value(bytes, THRESHOLD),
+            tags: cbor::open_value(bytes, TAGS),
+            reach: cbor::open_value(bytes, REACH),
         })
     }
 
@@ -94,6 +104,8 @@ mod tests {
             branch: Some("main".into()),
             status: Some(2),
             threshold: Some(1),
+            tags: Some(vec!["backend".into()]),
+            reach: Some(7),
         }
     }
 
@@ -126,8 +138,9 @@ mod tests {
             label in ".{0,20}", program in ".{0,20}", summary in prop::option::of(".{0,40}"),
             directory in prop::option::of(".{0,40}"), branch in prop::option::of(".{0,40}"),
             status: Option<u8>, threshold: Option<u8>,
+            tags in prop::option::of(prop::collection::vec(".{0,9}", 0..3)), reach: Option<u8>,
         ) {
-            let said = Said { label, program, summary, directory, branch, status, threshold };
+            let said = Said { label, program, summary, directory, branch, status, threshold, tags, reach };
             prop_assert_eq!(Said::decode(&said.encode()), Ok(said));
         }
 

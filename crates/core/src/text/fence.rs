@@ -22,6 +22,11 @@ impl Fence {
         Fence { mark }
     }
 
+    /// The word that both lines are marked with.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
+    }
+
     /// What stands before the messages.
     pub(super) fn opening(&self) -> String {
         let mark = &self.mark;

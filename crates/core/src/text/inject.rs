@@ -11,6 +11,7 @@ use super::line::{count, grouped, laid_out, measure};
 
 const EARLIER: &str = "Earlier:\n";
 const NEW: &str = "New:\n";
+const ANSWERED_BY: &str = "questions are answered by: parlor answer ID TEXT, or the tool answer\n";
 /// A message may take a fourth of the budget when there are four or more, but always this much: room
 /// for the longest header and a few words.
 const SHARES: usize = 4;
@@ -55,6 +56,8 @@ pub struct Given {
     pub earlier: usize,
     /// The first so many of `unread`.
     pub unread: usize,
+    /// How many characters they take in the text.
+    pub chars: u64,
 }
 
 /// The text, and what of each room is in it.
@@ -62,19 +65,28 @@ pub struct Given {
 pub struct Injection {
     /// Empty when there is nothing to give.
     pub text: String,
+    /// The mark of its fence; empty where there is none.
+    pub mark: String,
     /// One for each room, in the order of the rooms.
     pub given: Vec<Given>,
 }
 
 /// Lays out what `rooms` have, unread before earlier, the rooms taking turns until the budget is used.
-/// `boundary` are fresh random bytes. A message longer than its share is cut and counts as given: the
+/// `boundary` are fresh random bytes, `status` clean lines that stand before the messages. A message longer than its share is cut and counts as given: the
 /// text names the way to the rest. What finds no room at all is announced and stays unread.
 #[must_use]
-pub fn inject(now_ms: u64, boundary: [u8; 16], budget: Budget, rooms: &[RoomNews]) -> Injection {
-    let mut plan = Plan::new(now_ms, budget, rooms);
+pub fn inject(
+    now_ms: u64,
+    boundary: [u8; 16],
+    budget: Budget,
+    status: &str,
+    rooms: &[RoomNews],
+) -> Injection {
+    let mut plan = Plan::new(now_ms, budget, status, rooms);
     plan.take_unread();
     plan.take_earlier();
-    Injection { given: plan.given(), text: plan.text(boundary, budget.limit) }
+    let (text, mark) = plan.text(boundary, budget.limit);
+    Injection { given: plan.given(), text, mark }
 }
 
 /// The lines taken from one room, laid out.
@@ -87,6 +99,8 @@ struct Taken {
 struct Plan<'a> {
     now_ms: u64,
     unit: Unit,
+    /// What stands before the messages.
+    status: &'a str,
     rooms: &'a [RoomNews],
     taken: Vec<Taken>,
     /// The most one message may take.
@@ -96,13 +110,18 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(now_ms: u64, budget: Budget, rooms: &'a [RoomNews]) -> Self {
+    fn new(now_ms: u64, budget: Budget, status: &'a str, rooms: &'a [RoomNews]) -> Self {
         let taken = rooms.iter().map(|_| Taken::default()).collect();
-        let mut plan = Plan { now_ms, unit: budget.unit, rooms, taken, share: 0, left: 0, empty: true };
+        let unit = budget.unit;
+        let mut plan = Plan { now_ms, unit, status, rooms, taken, share: 0, left: 0, empty: true };
         let fence = Fence::around([0; 16], "");
         // Nothing is taken yet, so no count in the closing words will be longer than now.
         let fixed = fence.opening() + &fence.closing() + &plan.closing_words();
         plan.left = budget.limit.saturating_sub(measure(&fixed, budget.unit));
+        match plan.left.checked_sub(measure(status, unit)) {
+            Some(left) => plan.left = left,
+            None => plan.status = "",
+        }
         let lines: usize = rooms.iter().map(|room| room.earlier.len() + room.unread.len()).sum();
         plan.share = (plan.left / lines.clamp(1, SHARES)).max(SHARE_FLOOR);
         plan
@@ -156,19 +175,25 @@ impl<'a> Plan<'a> {
     }
 
     fn given(&self) -> Vec<Given> {
-        let given = |taken: &Taken| Given { earlier: taken.earlier.len(), unread: taken.unread.len() };
+        let given = |taken: &Taken| {
+            let chars =
+                taken.earlier.iter().chain(&taken.unread).map(|line| count(line.chars().count())).sum();
+            Given { earlier: taken.earlier.len(), unread: taken.unread.len(), chars }
+        };
         self.taken.iter().map(given).collect()
     }
 
-    fn text(&self, boundary: [u8; 16], limit: usize) -> String {
-        if self.empty {
+    fn text(&self, boundary: [u8; 16], limit: usize) -> (String, String) {
+        if self.empty && self.status.is_empty() {
             let words = more_words(self.more());
-            return if measure(&words, self.unit) <= limit { words } else { String::new() };
+            let text = if measure(&words, self.unit) <= limit { words } else { String::new() };
+            return (text, String::new());
         }
-        let inside: String =
+        let lines: String =
             self.rooms.iter().zip(&self.taken).map(|(room, taken)| room_text(room, taken)).collect();
+        let inside = format!("{}{lines}", self.status);
         let fence = Fence::around(boundary, &inside);
-        fence.opening() + &inside + &fence.closing() + &self.closing_words()
+        (fence.opening() + &inside + &fence.closing() + &self.closing_words(), fence.mark().to_owned())
     }
 
     fn more(&self) -> u64 {
@@ -185,7 +210,10 @@ impl<'a> Plan<'a> {
         let older = unseen.map(|(room, _)| older(room, 0)).fold(0, u64::saturating_add);
         let low = self.rooms.iter().map(|room| room.low_count).fold(0, u64::saturating_add);
         let low = if low == 0 { String::new() } else { format!("{} low: parlor log\n", grouped(low)) };
-        more_words(self.more()) + &low + &older_words(older)
+        let asks =
+            self.rooms.iter().any(|room| room.unread.iter().chain(&room.earlier).any(|line| line.asks));
+        let asks = if asks { ANSWERED_BY } else { "" };
+        more_words(self.more()) + asks + &low + &older_words(older)
     }
 }
 
@@ -242,6 +270,7 @@ mod tests {
             id: id.to_owned(),
             body: text_of(body),
             to_you: false,
+            asks: false,
             newer_kind: false,
             marks: Vec::new(),
         }
@@ -264,7 +293,7 @@ mod tests {
     }
 
     fn injected(limit: usize, rooms: &[RoomNews]) -> Injection {
-        inject(NOW_MS, BOUNDARY, bytes(limit), rooms)
+        inject(NOW_MS, BOUNDARY, bytes(limit), "", rooms)
     }
 
     /// The lines between the two fence lines.
@@ -284,7 +313,7 @@ mod tests {
                  [payments @bob/api-fix (agent) 12:05Z k7m2qd] postgres, we have it\n--- {MARK} end\n"
             )
         );
-        assert_eq!(injection.given, [Given { earlier: 0, unread: 1 }]);
+        assert_eq!(injection.given, [Given { earlier: 0, unread: 1, chars: injection.given[0].chars }]);
     }
 
     #[test]
@@ -449,7 +478,7 @@ mod tests {
     #[test]
     fn characters_are_never_undercounted() {
         let news = [room(vec![], vec![line("k7m2qd", &"👩".repeat(9_000))])];
-        let text = inject(NOW_MS, BOUNDARY, Budget { limit: 10_000, unit: Unit::Chars }, &news).text;
+        let text = inject(NOW_MS, BOUNDARY, Budget { limit: 10_000, unit: Unit::Chars }, "", &news).text;
         assert!(text.encode_utf16().count() <= 10_000 && text.encode_utf16().count() > 9_900);
     }
 
@@ -470,6 +499,7 @@ mod tests {
                 id: "m2345xyz".to_owned(),
                 body: text_of(&body),
                 to_you,
+                asks: newer_kind && to_you,
                 newer_kind,
                 marks: if to_you { vec!["sealed under an older roster"] } else { vec![] },
             },
@@ -497,9 +527,9 @@ mod tests {
 
         #[test]
         fn the_budget_holds_in_both_units(rooms in some_rooms(), limit in 0..12_000_usize, boundary: [u8; 16]) {
-            let text = inject(NOW_MS, boundary, bytes(limit), &rooms).text;
+            let text = inject(NOW_MS, boundary, bytes(limit), "", &rooms).text;
             prop_assert!(text.len() <= limit, "{} > {}", text.len(), limit);
-            let text = inject(NOW_MS, boundary, Budget { limit, unit: Unit::Chars }, &rooms).text;
+            let text = inject(NOW_MS, boundary, Budget { limit, unit: Unit::Chars }, "", &rooms).text;
             prop_assert!(text.encode_utf16().count() <= limit);
         }
 

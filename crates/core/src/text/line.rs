@@ -49,6 +49,8 @@ pub struct Line {
     pub body: CleanText,
     /// Whether it is addressed to the session that is given it.
     pub to_you: bool,
+    /// Whether it is a question to others than its writer.
+    pub asks: bool,
     /// Whether it is of a kind this version does not know.
     pub newer_kind: bool,
     /// What else there is to say of it, in our own words: `sealed under an older roster`.
@@ -80,7 +82,9 @@ fn header(room_name: &CleanText, line: &Line, now_ms: u64) -> String {
         Who::Program => "program",
     }
     .to_owned();
-    let known = [(line.to_you, "to you"), (line.newer_kind, "from a newer Parlor")];
+    let asks = if line.to_you { "asks you" } else { "asks" };
+    let known =
+        [(line.asks, asks), (line.to_you && !line.asks, "to you"), (line.newer_kind, "from a newer Parlor")];
     let known = known.into_iter().filter_map(|(so, mark)| so.then_some(mark));
     for mark in known.chain(line.marks.iter().copied().take(MARKS)) {
         label.push_str(", ");

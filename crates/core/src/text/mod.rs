@@ -5,12 +5,15 @@
 
 pub mod clean;
 pub mod fence;
+pub mod file_name;
 pub mod inject;
 mod line;
+pub mod mention;
 pub mod names;
 mod resolve;
 pub mod safety;
 pub mod seek;
+pub mod session_name;
 pub mod time;
 
 pub use clean::{CleanText, Mode, clean};

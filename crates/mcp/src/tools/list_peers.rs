@@ -1,6 +1,6 @@
 //! `list_peers`: who is in a room, and what their sessions do.
 
-use parlor_api::{Person, Priority, Reply, Request, Session, SessionStatus, ago};
+use parlor_api::{OwnSession, Person, Priority, Reply, Request, Session, SessionStatus, ago};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::CallToolResult;
 use rmcp::service::RequestContext;
@@ -12,6 +12,9 @@ use super::{failure, text};
 use crate::node_link::unexpected;
 use crate::server::Server;
 use crate::session;
+
+/// How many sessions of this machine are told at most: an agent needs those it may speak to, not all there ever were.
+const MAX_LOCAL: usize = 32;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,9 +36,17 @@ impl Server {
         Parameters(list): Parameters<ListPeers>,
         call: RequestContext<RoleServer>,
     ) -> CallToolResult {
-        match self.node.ask(&session::named(&call.meta), Request::Who { room: list.room }).await {
-            Ok(Reply::People(people)) => text(words(&people)),
+        let (named, is_any) = (session::named(&call.meta), list.room.is_none());
+        let people = self.node.ask(&named, Request::Who { room: list.room }).await;
+        let local = match self.node.ask(&named, Request::SessionList).await {
+            Ok(Reply::Sessions(local)) if is_any => local_words(&local),
+            _ => String::new(),
+        };
+        match people {
+            Ok(Reply::People(people)) => text(words(&people) + &local),
             Ok(_) => failure(&unexpected()),
+            // Without a room there may still be others on this machine.
+            Err(error) if !local.is_empty() => text(error.message + local.as_str()),
             Err(error) => failure(&error),
         }
     }
@@ -46,6 +57,26 @@ fn words(people: &[Person]) -> String {
         return "Nobody is in the room.".to_owned();
     }
     people.iter().map(one_person).collect::<Vec<_>>().join("\n")
+}
+
+/// The sessions of this machine, by what send_message calls them.
+fn local_words(sessions: &[OwnSession]) -> String {
+    if sessions.iter().all(|session| session.you) {
+        return String::new();
+    }
+    let lines = sessions.iter().take(MAX_LOCAL).map(|session| {
+        let mut known = Vec::new();
+        known.extend(session.you.then(|| "you".to_owned()));
+        known.extend(session.branch.as_ref().map(|branch| format!("on {branch}")));
+        known.extend(session.status.map(|status| self::status(status).to_owned()));
+        let known = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
+        let summary =
+            session.summary.as_ref().map(|text| format!(": {}", serde_json::Value::from(text.as_str())));
+        format!("\n  {}{known}{}", session.name, summary.unwrap_or_default())
+    });
+    let more = sessions.len().saturating_sub(MAX_LOCAL);
+    let more = if more == 0 { String::new() } else { format!("\n  {more} more") };
+    format!("\nSessions on this machine, each a `to` of send_message:{}{more}", lines.collect::<String>())
 }
 
 fn one_person(person: &Person) -> String {
@@ -77,7 +108,9 @@ fn one_session(person: &Person, session: &Session) -> String {
     );
     known.extend(session.branch.as_ref().map(|branch| format!("on {branch}")));
     known.extend(session.status.map(|status| self::status(status).to_owned()));
+    known.extend(session.tags.iter().map(|tag| format!("@{tag}")));
     known.extend((session.threshold == Some(Priority::Now)).then(|| "hears only now".to_owned()));
+    known.extend(session.hears.filter(|hears| !hears.wake).map(|_| "cannot be woken".to_owned()));
     let is_near = person.own || person.connected;
     let heard =
         session.heard_ago_s.filter(|_| !is_near).map(|seconds| format!("last heard {}", ago(seconds)));

@@ -1,6 +1,6 @@
 //! `send_message`: says something in a room.
 
-use parlor_api::{ApiError, ErrorKind, Priority, Reply, Request, Sent};
+use parlor_api::{ApiError, ErrorKind, Form, Priority, Reply, Request, Sent};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::CallToolResult;
 use rmcp::service::RequestContext;
@@ -14,16 +14,16 @@ use crate::server::Server;
 use crate::session;
 
 /// How long the node may wait for others' acknowledgements, so that the answer can say who was reached.
-const WAIT_MS: u64 = 500;
+pub(super) const WAIT_MS: u64 = 500;
 /// So many characters of an id are shown to people.
-const SHORT_ID_CHARS: usize = 8;
+pub(super) const SHORT_ID_CHARS: usize = 8;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SendMessage {
     /// What to say.
     text: String,
-    /// A peer, or peer/session, to tell it to them alone.
+    /// A peer, peer/session, or a session of this machine (program/session), to tell it to them alone; or @tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     to: Option<String>,
@@ -35,6 +35,28 @@ struct SendMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Urgency")]
     priority: Option<Urgency>,
+    /// ack: I heard you; progress: how far I am. Disturbs nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Kind")]
+    form: Option<Kind>,
+}
+
+/// The values of `form`, with a schema.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Kind {
+    Ack,
+    Progress,
+}
+
+impl From<Kind> for Form {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Ack => Self::Ack,
+            Kind::Progress => Self::Progress,
+        }
+    }
 }
 
 /// The values of `priority`, with a schema.
@@ -83,6 +105,7 @@ impl Server {
             text: message.text,
             request_id,
             priority: message.priority.map(Priority::from).unwrap_or_default(),
+            form: message.form.map(Form::from),
             wait_ms: WAIT_MS,
         };
         match self.node.ask(&session::named(&call.meta), request).await {
@@ -93,7 +116,7 @@ impl Server {
     }
 }
 
-fn new_request_id() -> Result<String, ApiError> {
+pub(super) fn new_request_id() -> Result<String, ApiError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         ApiError::new(ErrorKind::Machine, format!("the operating system gives no randomness: {error}"))
@@ -101,7 +124,7 @@ fn new_request_id() -> Result<String, ApiError> {
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
-fn answer(sent: &Sent) -> CallToolResult {
+pub(super) fn answer(sent: &Sent) -> CallToolResult {
     let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
     let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
     for warning in &sent.warnings {

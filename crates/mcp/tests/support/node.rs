@@ -24,6 +24,8 @@ pub const TOKEN: u64 = 41;
 pub enum Event {
     Opened(u64, Hello),
     Asked(u64, Request),
+    /// A request that was asked before was cancelled.
+    Cancelled(u64, Request),
     Closed(u64),
     /// The agent program's side flushed something.
     Flushed,
@@ -37,6 +39,8 @@ pub enum Answer {
     HangUp,
     /// Answers when the test says so.
     After(tokio::sync::oneshot::Receiver<()>, Reply),
+    /// Says what the test gives it until that ends, and then this.
+    Stream(UnboundedReceiver<parlor_api::Event>, Reply),
 }
 
 type Script = dyn Fn(&Request) -> Answer + Send + Sync;
@@ -150,33 +154,62 @@ async fn serve(stream: UnixStream, number: u64, record: Record, script: Arc<Scri
     let _closing = Closing(record.clone(), number);
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let answer = match serde_json::from_str(&line).expect("a line of the protocol") {
+    let (said, mut to_say) = unbounded_channel();
+    let mut asked = std::collections::HashMap::new();
+    let mut answering = tokio::task::JoinSet::new();
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line,
+            line = to_say.recv() => {
+                let line: Option<NodeLine> = line.expect("a sender is held here");
+                let Some(line) = line else { return };
+                let line = serde_json::to_string(&line).expect("writable") + "\n";
+                if write.write_all(line.as_bytes()).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let Ok(Some(line)) = line else { return };
+        match serde_json::from_str(&line).expect("a line of the protocol") {
             ClientLine::Hello { hello } => {
                 record.note(Event::Opened(number, hello));
                 let version = env!("CARGO_PKG_VERSION").to_owned();
                 let hello = NodeHello { api: API_VERSION, version, pid: 1, restarting: false };
-                NodeLine::Hello { hello }
+                said.send(Some(NodeLine::Hello { hello })).ok();
             }
-            ClientLine::Cancel { .. } => continue,
+            ClientLine::Cancel { cancel } => {
+                let request = asked.remove(&cancel).expect("only what was asked is cancelled");
+                record.note(Event::Cancelled(number, request));
+            }
             ClientLine::Request(RequestLine { id, request }) => {
                 record.note(Event::Asked(number, request.clone()));
-                match script(&request) {
-                    Answer::Reply(ok) => NodeLine::Ok { id, ok },
-                    Answer::Error(error) => NodeLine::Error { id, error },
-                    Answer::HangUp => return,
-                    Answer::After(word, ok) => {
-                        word.await.expect("the test gives its word");
-                        NodeLine::Ok { id, ok }
-                    }
-                }
+                let answer = script(&request);
+                asked.insert(id, request);
+                answering.spawn(answer_in_time(id, answer, said.clone()));
             }
-        };
-        let line = serde_json::to_string(&answer).expect("writable") + "\n";
-        if write.write_all(line.as_bytes()).await.is_err() {
-            return;
         }
     }
+}
+
+/// Says what the script wants said; none ends the connection.
+async fn answer_in_time(id: u64, answer: Answer, said: UnboundedSender<Option<NodeLine>>) {
+    let line = match answer {
+        Answer::Reply(ok) => NodeLine::Ok { id, ok },
+        Answer::Error(error) => NodeLine::Error { id, error },
+        Answer::HangUp => return drop(said.send(None)),
+        Answer::After(word, ok) => {
+            word.await.expect("the test gives its word");
+            NodeLine::Ok { id, ok }
+        }
+        Answer::Stream(mut events, ok) => {
+            while let Some(event) = events.recv().await {
+                said.send(Some(NodeLine::Event { id, event })).ok();
+            }
+            NodeLine::Ok { id, ok }
+        }
+    };
+    said.send(Some(line)).ok();
 }
 
 /// What a node with one room, one other member and one unread message answers.
@@ -188,6 +221,7 @@ pub fn usual(request: &Request) -> Answer {
             room_name: room.clone().unwrap_or_else(|| "payments".into()),
             reached: 1,
             of: 2,
+            tagged: None,
             warnings: Vec::new(),
         }),
         Request::Check { .. } => {

@@ -11,7 +11,7 @@ use parlor_core::engine::api::{Command, Effect, Event, LinkId, RequestId, Wanted
 use parlor_core::persist::{Loaded, Op, Query, Table};
 use parlor_store::Store;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::commit::{Keeper, Origin};
 use super::{Answer, Driver, Follower, Input, ViewJob};
@@ -55,6 +55,7 @@ pub(crate) struct Worker {
     inputs: mpsc::Receiver<Input>,
     carried: mpsc::Receiver<CarrierEvent>,
     generation: Arc<AtomicU64>,
+    stir: Arc<watch::Sender<u64>>,
     waiting: HashMap<RequestId, oneshot::Sender<Answer>>,
     next_request: RequestId,
     followers: Vec<Follower>,
@@ -120,6 +121,7 @@ impl Worker {
             inputs,
             carried,
             generation: driver.generation.clone(),
+            stir: driver.stir.clone(),
             waiting: HashMap::new(),
             next_request: 1,
             followers: Vec::new(),
@@ -367,6 +369,7 @@ impl Worker {
                     self.followers.retain(|follower| messages.iter().all(|message| follower.tell(message)));
                     let messages = messages.into();
                     self.derived.iter().for_each(|feed| feed.tell(&messages));
+                    self.stir.send_modify(|count| *count = count.wrapping_add(1));
                 }
                 Effect::LinksChanged => self.links_changed = true,
                 Effect::Note(text) => tracing::info!("{text}"),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use parlor_api as api;
 use parlor_core::engine::api::{
-    AskingView, Author, Invited, MessageView, PausedView, PeerView, PersonView, Priority, RoomStanding,
-    RoomView, SessionView, Status, TicketView, refusal_words,
+    AskingView, Author, Form, Invited, MessageView, PausedView, PeerView, PersonView, Priority, Reached,
+    RoomStanding, RoomView, SessionView, Status, TicketView, refusal_words,
 };
 use parlor_core::text::CleanText;
 use parlor_core::text::time::rfc3339;
@@ -42,6 +42,20 @@ fn priority(priority: Priority) -> api::Priority {
         Priority::Low => api::Priority::Low,
         Priority::Normal => api::Priority::Normal,
         Priority::Now => api::Priority::Now,
+    }
+}
+
+pub(super) fn form(form: api::Form) -> Form {
+    match form {
+        api::Form::Ack => Form::Ack,
+        api::Form::Progress => Form::Progress,
+    }
+}
+
+fn form_shown(form: Form) -> api::Form {
+    match form {
+        Form::Ack => api::Form::Ack,
+        Form::Progress => api::Form::Progress,
     }
 }
 
@@ -108,17 +122,29 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         own: message.own,
         newer: message.newer,
         to: message.to.map(CleanText::into_string),
+        asks_until: message.ask.map(rfc3339),
+        about: message.about.map(|about| about.to_string()),
+        tags: message.tags,
+        form: message.form.map(form_shown),
         revoked: message.revoked,
         unread: false,
         sealed_unfit: message.sealed_unfit,
     }
 }
 
-fn status(status: Status) -> api::SessionStatus {
+pub(super) fn status(status: Status) -> api::SessionStatus {
     match status {
         Status::Idle => api::SessionStatus::Idle,
         Status::Working => api::SessionStatus::Working,
         Status::Dnd => api::SessionStatus::Dnd,
+    }
+}
+
+pub(super) fn hears(reach: Reached) -> api::Hears {
+    api::Hears {
+        tools: reach.at(Reached::TOOLS),
+        stop: reach.at(Reached::STOP),
+        wake: reach.at(Reached::WAKE),
     }
 }
 
@@ -132,6 +158,8 @@ fn session(view: SessionView, now_ms: u64) -> api::Session {
         branch: presence.branch,
         status: presence.status.map(status),
         threshold: presence.threshold.map(priority),
+        tags: presence.tags,
+        hears: presence.reach.map(hears),
         since: Some(rfc3339(since)),
         last_heard: heard.map(rfc3339),
         heard_ago_s: heard.map(|at| now_ms.saturating_sub(at) / 1000),
@@ -215,6 +243,7 @@ pub(super) fn room(view: RoomView, name: String, bound: Vec<PathBuf>, default: b
         direct: view.direct.map(|peer| peer.to_string()),
         // Known to the node and not to the engine.
         retention_days: None,
+        by_itself: false,
         default,
         paused: view.paused.into_iter().map(paused).collect(),
         warnings: view.warnings,

@@ -3,27 +3,19 @@
 use parlor_api::{ApiError, ErrorKind};
 use parlor_core::engine::api::{Command, Outcome};
 use parlor_core::text::names;
-use parlor_wire::RoomId;
+use parlor_wire::{PeerId, RoomId};
 
-use super::{Asked, peers};
+use super::Asked;
 use crate::errors;
 use crate::node::Node;
 
-/// Between a peer's name and the label of a session.
-const SESSION: char = '/';
-
-/// The direct room for a message to `peer` or `peer/session`, opened if it is not, and the session's label.
-pub(super) async fn room_for(asked: &Asked<'_>, to: &str) -> Result<(RoomId, Option<String>), ApiError> {
+/// The direct room for a message to a peer, or to one session of it, opened if it is not, and the session's label.
+pub(super) async fn room_for(
+    asked: &Asked<'_>,
+    peer: PeerId,
+    session: Option<&str>,
+) -> Result<(RoomId, Option<String>), ApiError> {
     let node = asked.node;
-    let (name, session) = match to.split_once(SESSION) {
-        Some((name, label)) => (name, Some(label.trim())),
-        None => (to, None),
-    };
-    if session.is_some_and(str::is_empty) {
-        let error = ApiError::new(ErrorKind::Usage, "no session is named behind the `/`");
-        return Err(error.hint("`parlor who` shows the sessions; without the `/` it goes to all of them"));
-    }
-    let peer = peers::named(node, name).await?;
     if peer == node.me {
         let error = ApiError::new(ErrorKind::BadInput, "that is you");
         return Err(error.hint("`parlor start --local` makes a room for this machine's sessions alone"));

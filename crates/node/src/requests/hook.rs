@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use parlor_agents::{AgentProgram, HookCall, HookEvent, StartSource};
-use parlor_api::{ApiError, ErrorKind, Hook, Reply, SessionStatus, Unheard};
-use parlor_core::engine::api::{Command, Outcome, Take, TakeRoom, Taken};
+use parlor_agents::{HookCall, HookEvent, StartSource};
+use parlor_api::{ApiError, ErrorKind, Reply, SessionStatus, Unheard};
+use parlor_core::engine::api::{Command, Moment, TakeRoom};
 use parlor_core::text::inject::{Budget, Unit};
 use parlor_core::text::{Mode, clean};
 use parlor_wire::limits::MAX_SUMMARY_CHARS;
 
+use super::moments::{self, NOTHING, Taking};
 use super::{Asked, place};
-use crate::errors;
 use crate::node::Node;
 use crate::sessions::{Session, Sighting};
 
@@ -25,16 +25,24 @@ pub(super) struct Call {
     pub program: String,
     pub stdin: String,
     pub env: BTreeMap<String, String>,
+    pub idle: bool,
 }
-
-const NOTHING: Reply = Reply::Hook(Hook { stdout: String::new(), token: None, wake: false });
 
 pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiError> {
     let node = asked.node;
     let program = parlor_agents::program(&call.program)
         .ok_or_else(|| ApiError::new(ErrorKind::Usage, "this node knows no agent program of that name"))?;
     let read = program.parse_hook(call.stdin.as_bytes(), &call.env);
-    let read = read.map_err(|error| ApiError::new(ErrorKind::BadInput, error.to_string()))?;
+    let mut read = read.map_err(|error| ApiError::new(ErrorKind::BadInput, error.to_string()))?;
+    if call.idle && !program.may_wait(&call.env) {
+        return Ok(NOTHING);
+    }
+    if call.idle {
+        read.event = HookEvent::Idle;
+    }
+    if !program.names_its_process() {
+        read.pid = asked.caller.begun_by();
+    }
     let room = call.env.get(ROOM_VARIABLE).map(String::as_str).filter(|room| !room.is_empty());
     let seen = Sighting {
         program: read.program,
@@ -44,7 +52,8 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         pid: read.pid.filter(|pid| asked.caller.is_begun_by(*pid)),
         room,
     };
-    if seen.pid.is_none() && is_anothers(asked, &read) {
+    let is_proven = seen.pid.is_some() && program.names_its_process();
+    if !is_proven && is_anothers(asked, &read) {
         tracing::warn!("a hook named a session that another process runs, and is given nothing of it");
         return Ok(NOTHING);
     }
@@ -58,7 +67,12 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         node.driver.cast(write).await;
     }
     let rooms = with_directs(node, node.heard_by(&session).await).await?;
-    let reply = if gives(&read) { give(asked, program, &read, &session, rooms).await? } else { NOTHING };
+    let write = node.sessions().reached(&session.key(), moments::reach(program, &read.event));
+    if let Some(write) = write {
+        node.driver.cast(write).await;
+    }
+    let reply = moments::at_hook(asked, program, &read, &session, rooms).await?;
+    node.driver.stir();
     node.announce(&session).await;
     Ok(reply)
 }
@@ -81,53 +95,8 @@ fn tells(call: &HookCall) -> Option<SessionStatus> {
 }
 
 /// These rooms, and what their members say to this identity alone.
-async fn with_directs(node: &Node, rooms: Vec<TakeRoom>) -> Result<Vec<TakeRoom>, ApiError> {
+pub(crate) async fn with_directs(node: &Node, rooms: Vec<TakeRoom>) -> Result<Vec<TakeRoom>, ApiError> {
     node.driver.view(|engine| engine.with_directs(rooms)).await
-}
-
-/// Between tools and at the end of a turn nothing is given yet.
-fn gives(call: &HookCall) -> bool {
-    call.may_inject() && matches!(call.event, HookEvent::SessionStart { .. } | HookEvent::Prompt)
-}
-
-async fn give(
-    asked: &Asked<'_>,
-    program: &dyn AgentProgram,
-    call: &HookCall,
-    session: &Session,
-    rooms: Vec<TakeRoom>,
-) -> Result<Reply, ApiError> {
-    if rooms.is_empty() {
-        return Ok(NOTHING);
-    }
-    // Counted in bytes, which are never fewer than the characters an agent program may count instead.
-    let limit = Budget::default().limit.min(program.injection_limit().size);
-    let taken = take(asked, session, rooms, Budget { limit, unit: Unit::Bytes }).await?;
-    let stdout = if taken.text.is_empty() {
-        String::new()
-    } else {
-        program.format_injection(&call.event_name, &taken.text) + "\n"
-    };
-    Ok(Reply::Hook(Hook { stdout, token: taken.token, wake: false }))
-}
-
-async fn take(
-    asked: &Asked<'_>,
-    session: &Session,
-    rooms: Vec<TakeRoom>,
-    budget: Budget,
-) -> Result<Taken, ApiError> {
-    let label = Some(session.label());
-    let take = Take { holder: asked.caller.holder, session: session.key(), label, rooms, budget };
-    match asked.node.driver.command(Command::Take(take)).await? {
-        Outcome::Taken(taken) => {
-            if let Some(token) = taken.token {
-                asked.node.gave(token, asked.caller.holder);
-            }
-            Ok(taken)
-        }
-        _ => Err(errors::internal("nothing was taken")),
-    }
 }
 
 pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiError> {
@@ -141,8 +110,27 @@ pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiEr
     Ok(Reply::Done)
 }
 
+/// The rooms a caller hears, or the one it names.
+pub(super) async fn rooms_of(asked: &Asked<'_>, room: Option<String>) -> Result<Vec<TakeRoom>, ApiError> {
+    let node = asked.node;
+    let heard = place::heard(node, asked.caller).await;
+    let Some(name) = room else { return with_directs(node, heard).await };
+    let room = place::room_named(node, &name).await?;
+    let bound = heard.into_iter().find(|heard| heard.room == room);
+    Ok(vec![bound.unwrap_or(TakeRoom { room, bound_at: 0 })])
+}
+
+/// How much a caller may be told at once.
+pub(super) fn budget(limit_chars: Option<u32>) -> Budget {
+    let limit = limit_chars.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or_else(Budget::default, |limit| Budget {
+        limit: limit.clamp(MIN_CHECK_CHARS, MAX_CHECK_CHARS),
+        unit: Unit::Chars,
+    })
+}
+
 /// The session of a caller that asks as one.
-async fn session_of(asked: &Asked<'_>) -> Result<Session, ApiError> {
+pub(super) async fn session_of(asked: &Asked<'_>) -> Result<Session, ApiError> {
     place::own_session(asked.node, asked.caller).await.ok_or_else(|| {
         ApiError::new(ErrorKind::NotFound, "this is no agent's session")
             .hint("`parlor log` shows what was said, `parlor unread` how much of it is unread")
@@ -154,22 +142,11 @@ pub(super) async fn check(
     room: Option<String>,
     limit_chars: Option<u32>,
 ) -> Result<Reply, ApiError> {
-    let node = asked.node;
     let session = session_of(asked).await?;
-    let heard = place::heard(node, asked.caller).await;
-    let rooms = match room {
-        None => with_directs(node, heard).await?,
-        Some(name) => {
-            let room = place::room_named(node, &name).await?;
-            let bound = heard.into_iter().find(|heard| heard.room == room);
-            vec![bound.unwrap_or(TakeRoom { room, bound_at: 0 })]
-        }
-    };
-    let budget =
-        limit_chars.and_then(|limit| usize::try_from(limit).ok()).map_or_else(Budget::default, |limit| {
-            Budget { limit: limit.clamp(MIN_CHECK_CHARS, MAX_CHECK_CHARS), unit: Unit::Chars }
-        });
-    let taken = take(asked, &session, rooms, budget).await?;
+    let rooms = rooms_of(asked, room).await?;
+    let budget = budget(limit_chars);
+    let taking = Taking { rooms, budget, moment: Moment::Check, ..Taking::default() };
+    let taken = moments::take(asked, &session, taking).await?;
     Ok(Reply::Unheard(Unheard {
         text: taken.text,
         messages: taken.messages,

@@ -61,6 +61,11 @@ pub(super) async fn readable(node: &Node, room: RoomId) -> Result<(), ApiError> 
     }
 }
 
+/// Whether a room never leaves this machine.
+pub(super) async fn stays_here(node: &Node, room: RoomId) -> Result<bool, ApiError> {
+    node.driver.view(move |engine| engine.room(&room).is_some_and(|room| room.stays_here)).await
+}
+
 /// The room meant: the one named, else the default where the caller stands, else the only one there is.
 pub(crate) async fn room(node: &Node, caller: &Caller, named: Option<&str>) -> Result<RoomId, ApiError> {
     if let Some(name) = named.or(caller.room().filter(|name| *name != OFF)) {
@@ -77,7 +82,9 @@ pub(crate) async fn room(node: &Node, caller: &Caller, named: Option<&str>) -> R
 }
 
 async fn only_room(node: &Node, caller: &Caller) -> Result<RoomId, ApiError> {
-    let rooms = shown_rooms(node).await?;
+    let mut rooms = shown_rooms(node).await?;
+    // What nobody has set up is nobody's only room.
+    rooms.retain(|room, _| !node.bindings().is_by_itself(room));
     let mut others = rooms.iter().filter(|(_, name)| !name.starts_with(DIRECT));
     match (others.next(), others.next()) {
         (Some((only, _)), None) => Ok(*only),

@@ -243,7 +243,13 @@ pub(super) async fn all_rooms(asked: &Asked<'_>) -> Result<Vec<Room>, ApiError> 
         let name = names.remove(&id).unwrap_or_else(|| id.short());
         let bound = bindings.dirs_of(&id);
         let retention_days = node.retention.days(&id).and_then(NonZeroU32::new);
-        api::Room { asking, retention_days, ..convert::room(view, name, bound, default == Some(id)) }
+        let by_itself = bindings.is_by_itself(&id);
+        api::Room {
+            asking,
+            retention_days,
+            by_itself,
+            ..convert::room(view, name, bound, default == Some(id))
+        }
     });
     Ok(rooms.collect())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use parlor_api::{ApiError, ErrorKind, OwnSession, Reply, SessionStatus};
 use parlor_core::engine::api::Author;
 
-use super::{Asked, place};
+use super::{Asked, place, whom};
 use crate::bindings;
 use crate::node::Node;
 use crate::sessions::Session;
@@ -34,9 +34,11 @@ pub(super) async fn session(
     Ok(Reply::Sessions(meant.iter().map(|session| shown(node, session)).collect()))
 }
 
-fn shown(node: &Node, session: &Session) -> OwnSession {
+pub(super) fn shown(node: &Node, session: &Session) -> OwnSession {
     OwnSession {
         id: session.id.clone(),
+        name: whom::name(node, session),
+        you: false,
         label: session.label(),
         program: session.program.clone(),
         dir: session.dir.clone(),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use parlor_api::{self as api, ApiError, ErrorKind, Reply, Sent, UnreadRoom};
-use parlor_core::engine::api::{Author, Command, Outcome, Send, TakeRoom};
+use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, TakeRoom};
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, place};
+use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, quiet, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -15,9 +15,11 @@ use crate::sessions::Session;
 
 /// The reader that a person at a terminal is, whatever the directory.
 pub(super) const SEAT: &str = "seat";
+/// What stands before a tag.
+const TAG: char = '@';
 /// What a person's count is called.
 const HERE: &str = "here";
-const MAX_REQUEST_ID_BYTES: usize = 128;
+pub(super) const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Characters of a whole id without its letter.
 const ID_CHARS: usize = 52;
 
@@ -28,42 +30,58 @@ pub(super) struct Said {
     pub text: String,
     pub request_id: String,
     pub priority: api::Priority,
+    pub form: Option<api::Form>,
     pub wait_ms: u64,
 }
 
 pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiError> {
     let node = asked.node;
-    if said.request_id.is_empty() || said.request_id.len() > MAX_REQUEST_ID_BYTES {
-        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
-        return Err(ApiError::new(ErrorKind::Usage, message));
-    }
-    let session = place::own_session(node, asked.caller).await;
-    let (room, to) = match (&said.to, &said.room) {
+    check_request_id(&said.request_id)?;
+    let (mut here, mut warning) = (false, None);
+    let tag = said.to.as_ref().filter(|to| to.starts_with(TAG)).map(|tag| quiet::one_tag(tag)).transpose()?;
+    let (room, to) = match (said.to.as_ref().filter(|_| tag.is_none()), &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
-        (Some(to), None) => direct::room_for(asked, to).await?,
+        (Some(to), None) => {
+            let aim = whom::meant(asked, to).await?;
+            (here, warning) = (aim.here, aim.warning);
+            (aim.room, aim.to)
+        }
         (Some(_), Some(_)) => {
-            let message = "a message goes to a room or to a peer alone, not to both";
+            let message = "a message goes to a room, or to a peer or a session alone, not to both";
             return Err(ApiError::new(ErrorKind::Usage, message));
         }
     };
-    let author = asked.caller.author(&node.sessions());
-    // A person's own words are not unread to them, wherever they typed them.
-    let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+    let speaker = place::own_session(node, asked.caller).await;
+    let by = By::caller(asked, room).await?;
     let send = Send {
         room,
         text: said.text,
         request_id: said.request_id,
         priority: convert::priority_to_core(said.priority),
-        author,
-        origin: session.as_ref().map(Session::key).or_else(seat),
-        label: session.map(|session| session.label()),
+        author: by.author,
+        origin: by.origin,
+        label: by.label,
         to: to.clone(),
+        peers: Vec::new(),
+        tags: tag.iter().cloned().collect(),
+        form: said.form.map(convert::form),
+        ask: None,
+        about: None,
+        file: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the message was not answered"));
     };
-    if let Some(label) = to {
+    sent.warnings.extend(warning);
+    let tagged = match &tag {
+        Some(tag) => Some(hearing::tagged(node, room, tag, speaker.as_ref()).await?),
+        None => None,
+    };
+    sent.warnings.extend(tag.filter(|_| tagged == Some(0)).map(|tag| {
+        format!("no session that is present has the tag @{tag}: one that has it later is told of it while it is unread")
+    }));
+    if let Some(label) = to.filter(|_| !here) {
         sent.warnings.extend(direct::missing_session(node, room, &label).await?);
     }
     Ok(Reply::Sent(Sent {
@@ -72,8 +90,46 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         room_name: room_name(node, sent.room).await?,
         reached: sent.reached,
         of: sent.of,
+        tagged,
         warnings: sent.warnings,
     }))
+}
+
+/// A retry is known by it, so it must be something, and not too much.
+pub(super) fn check_request_id(request_id: &str) -> Result<(), ApiError> {
+    if request_id.is_empty() || request_id.len() > MAX_REQUEST_ID_BYTES {
+        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
+        return Err(ApiError::new(ErrorKind::Usage, message));
+    }
+    Ok(())
+}
+
+/// Who says something in a room.
+pub(super) struct By {
+    pub author: Author,
+    pub origin: Option<String>,
+    pub label: Option<String>,
+    pub stays_here: bool,
+}
+
+impl By {
+    /// The caller.
+    pub(super) async fn caller(asked: &Asked<'_>, room: RoomId) -> Result<Self, ApiError> {
+        let node = asked.node;
+        let session = place::own_session(node, asked.caller).await;
+        let stays_here = place::stays_here(node, room).await?;
+        let author = asked.caller.author(&node.sessions());
+        // A person's own words are not unread to them, wherever they typed them.
+        let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+        let origin = session.as_ref().map(Session::key).or_else(seat);
+        let label = session.map(|session| session_shown(node, &session, stays_here));
+        Ok(Self { author, origin, label, stays_here })
+    }
+}
+
+/// What others see of a session: its label; on this machine, what another session of it is to type.
+pub(super) fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
+    if stays_here { whom::name(node, session) } else { session.label() }
 }
 
 /// The name a room is shown by.
@@ -83,11 +139,22 @@ pub(super) async fn room_name(node: &Node, room: RoomId) -> Result<String, ApiEr
 }
 
 pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -> Result<Reply, ApiError> {
-    let node = asked.node;
+    let message = find(asked.node, room, id).await?;
+    let name = room_name(asked.node, message.room).await?;
+    Ok(Reply::Message(convert::message(message, &name)))
+}
+
+/// The message that begins like this.
+pub(super) async fn find(node: &Node, room: Option<String>, id: &str) -> Result<MessageView, ApiError> {
     let room = match room {
         Some(name) => Some(place::room_named(node, &name).await?),
         None => None,
     };
+    found(node, room, id).await
+}
+
+/// A message by its id or the beginning of it.
+pub(super) async fn found(node: &Node, room: Option<RoomId>, id: &str) -> Result<MessageView, ApiError> {
     let ranges = ranges(id);
     if ranges.is_empty() {
         let message = "a message is named by its id, or by at least the first 6 characters of it";
@@ -112,8 +179,7 @@ pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -
                 return Err(ApiError::new(ErrorKind::NotFound, message)
                     .hint("`parlor room retention` says for how long it is, and changes that"));
             }
-            let name = room_name(node, message.room).await?;
-            return Ok(Reply::Message(convert::message(message, &name)));
+            return Ok(message);
         }
     }
     Err(ApiError::new(ErrorKind::NotFound, "no message here begins like this")
@@ -183,8 +249,9 @@ pub(super) async fn counts(asked: &Asked<'_>, rooms: Vec<TakeRoom>) -> Result<Ve
     });
     let (rooms, names) = heard.await?;
     let reader = session.as_ref().map_or_else(|| SEAT.to_owned(), |session| session.key());
+    let name = session.as_ref().map(Session::full_name);
     let label = session.map(|session| session.label());
-    let command = Command::Unread { session: reader, label: label.clone(), rooms };
+    let command = Command::Unread { session: reader, label: name, rooms };
     let Outcome::Unread(counted) = node.driver.command(command).await? else {
         return Err(errors::internal("nothing was counted"));
     };

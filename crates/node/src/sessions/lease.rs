@@ -10,6 +10,10 @@ const LEASE_MS: u64 = LEASE_SECONDS * 1000;
 /// after this nothing is claimed any more.
 const WORKING_MS: u64 = 5 * 60 * 1000;
 
+/// How long after a session was woken, or made to go on, its next prompt counts as brought about by that, in milliseconds.
+/// A human's in that time counts so too, which only makes it be disturbed less.
+const DRIVEN_MS: u64 = 60 * 1000;
+
 /// What is known of one session while this node runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lease {
@@ -18,6 +22,8 @@ pub(super) struct Lease {
     lapsing: bool,
     /// What its hooks have told, and when.
     told: Option<(SessionStatus, u64)>,
+    /// When it was made to go on by something that was said to it.
+    driven_ms: Option<u64>,
 }
 
 impl Lease {
@@ -36,6 +42,16 @@ impl Lease {
     pub(super) fn lapse(&mut self, now: Now) -> bool {
         self.lapsing = true;
         self.until_ms <= now.mono_ms
+    }
+
+    /// It is made to go on.
+    pub(super) fn drive(&mut self, now: Now) {
+        self.driven_ms = Some(now.mono_ms);
+    }
+
+    /// Whether a prompt now comes of that.
+    pub(super) fn is_driven(&mut self, now: Now) -> bool {
+        self.driven_ms.take().is_some_and(|at| now.mono_ms < at + DRIVEN_MS)
     }
 
     /// What is left of it, once it runs.

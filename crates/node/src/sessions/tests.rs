@@ -57,7 +57,7 @@ fn nobody() -> BTreeSet<String> {
 
 /// What of a lease is told to the rooms, if something is.
 fn told(sessions: &mut Sessions, key: &str, now: Now) -> Vec<Option<Option<u64>>> {
-    let commands = sessions.announcements(key, &[ROOM], None, now);
+    let commands = sessions.announcements(key, &[ROOM], About::default(), now);
     let left = |command| match command {
         Command::Announce { presence, .. } => presence.map(|presence| presence.left_ms),
         other => panic!("{other:?}"),
@@ -174,7 +174,12 @@ fn rooms_are_told_what_is_new_once_and_of_the_end() {
     let (key, _) = sessions.see(&sighting("a"), [1; 16], at(1_000));
     let mut presences = |change: &dyn Fn(&mut Sessions), branch: Option<&str>| -> Vec<Option<Presence>> {
         change(&mut sessions);
-        let commands = sessions.announcements(&key, &[ROOM], branch.map(str::to_owned), at(1_000));
+        let commands = sessions.announcements(
+            &key,
+            &[ROOM],
+            About { branch: branch.map(str::to_owned), ..About::default() },
+            at(1_000),
+        );
         let presence = |command| match command {
             Command::Announce { presence, .. } => presence,
             other => panic!("{other:?}"),

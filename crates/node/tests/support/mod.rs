@@ -153,6 +153,7 @@ pub fn send(client: &mut Client, room: Option<&str>, text: &str, request_id: &st
         text: text.into(),
         request_id: request_id.into(),
         priority: parlor_api::Priority::Normal,
+        form: None,
         wait_ms: 0,
     };
     match client.call(&request).unwrap() {
@@ -183,7 +184,7 @@ pub fn hook_request(event: &str, session: &str, cwd: &Path, env: &[(&str, &str)]
         "prompt": "never kept",
     });
     let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect::<BTreeMap<_, _>>();
-    Request::Hook { program: "claude".into(), stdin: stdin.to_string(), env, parent_pid: None }
+    Request::Hook { program: "claude".into(), stdin: stdin.to_string(), env, parent_pid: None, idle: false }
 }
 
 /// Asks as the hook asks; what it is given is committed only if asked for.

@@ -245,6 +245,7 @@ impl Kept {
             | Query::Newest { room, .. }
             | Query::Chain { room, .. }
             | Query::Known { room, .. }
+            | Query::Entries { room, .. }
             | Query::Between { room: Some(room), .. }
             | Query::Waiting { room, .. } => {
                 Loaded::Rows(room_of(room).map_or_else(Vec::new, |r| r.rows(query)))

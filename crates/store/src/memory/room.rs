@@ -178,6 +178,14 @@ impl Room {
                 let known = ids.into_iter().filter_map(|id| self.data.get(id));
                 known.map(without_bytes).collect()
             }
+            Query::Entries { ids, .. } => {
+                let ids: BTreeSet<&EntryId> = ids.iter().collect();
+                let arrived = ids.into_iter().filter_map(|id| self.data.get(id));
+                let mut rows: Vec<DataRow> =
+                    arrived.filter(|row| row.standing == Standing::Arrived).cloned().collect();
+                rows.sort_by_key(|row| row.arrival);
+                rows
+            }
             Query::Between { low, high, limit, .. } => self.between(*low, *high, *limit),
             Query::Waiting { key, chain, from_seq, limit, .. } => {
                 let waiting = self.waiting.iter().filter_map(|(.., id)| self.data.get(id));

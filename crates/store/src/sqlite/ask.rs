@@ -67,6 +67,7 @@ const WAITING_UNDER_KEY_OF_CHAIN: &str = entries!(
     "d.standing = 0 AND d.key = ?2 AND d.chain = ?3 AND d.seq >= ?4 ORDER BY d.seq, d.id LIMIT ?5"
 );
 const KNOWN: &str = without_bodies!("data_by_id", "d.id = ?2");
+const ENTRY: &str = entries!("data_by_id", "d.id = ?2 AND d.standing = 1");
 const RECORD: &str = "SELECT value FROM record WHERE tab = ?1 AND key = ?2";
 const REQUEST: &str = "SELECT value FROM request WHERE key = ?1";
 
@@ -96,6 +97,7 @@ pub(super) const RANGES: &[&str] = &[
     WAITING_UNDER_KEY,
     WAITING_UNDER_KEY_OF_CHAIN,
     KNOWN,
+    ENTRY,
     RECORD,
     REQUEST,
     HIGHEST_ARRIVAL,
@@ -130,6 +132,7 @@ pub(super) fn answer(conn: &Connection, names: &mut Names, query: &Query) -> Res
         | Query::Newest { room, .. }
         | Query::Chain { room, .. }
         | Query::Known { room, .. }
+        | Query::Entries { room, .. }
         | Query::Between { room: Some(room), .. }
         | Query::Waiting { room, .. } => {
             let Some(number) = names.room(conn, *room)? else { return Ok(Loaded::Rows(Vec::new())) };
@@ -197,6 +200,14 @@ impl InRoom<'_> {
                 for id in ids.iter().collect::<BTreeSet<_>>() {
                     rows.extend(self.read(KNOWN, params![number, id.0])?);
                 }
+                Ok(rows)
+            }
+            Query::Entries { ids, .. } => {
+                let mut rows = Vec::new();
+                for id in ids.iter().collect::<BTreeSet<_>>() {
+                    rows.extend(self.read(ENTRY, params![number, id.0])?);
+                }
+                rows.sort_by_key(|row| row.arrival);
                 Ok(rows)
             }
             Query::Between { low, high, limit, .. } => {

@@ -154,6 +154,7 @@ mod tests {
         }
         assert!(matches!(standing(4), Err(StoreError::Corrupt(_))));
         assert!(matches!(table(-1), Err(StoreError::Corrupt(_))));
-        assert!(matches!(table(10), Err(StoreError::Corrupt(_))));
+        let beyond = i64::try_from(Table::ALL.len()).unwrap();
+        assert!(matches!(table(beyond), Err(StoreError::Corrupt(_))));
     }
 }

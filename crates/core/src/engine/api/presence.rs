@@ -21,8 +21,30 @@ pub struct Presence {
     pub status: Option<Status>,
     /// The least priority it is given at its next prompt; absent: nothing is given to it by itself.
     pub threshold: Option<Priority>,
+    /// The tags by which it is addressed.
+    pub tags: Vec<String>,
+    /// At which moments beside its prompts it hears what does not wait; absent: nobody has said so.
+    pub reach: Option<Reached>,
     /// Of an own session whose process is gone: how much is left of its lease, in milliseconds. Absent: it lives.
     pub left_ms: Option<u64>,
+}
+
+/// At which moments a session hears what does not wait for its prompt: a set of bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reached(pub u8);
+
+impl Reached {
+    /// Between its tools.
+    pub const TOOLS: u8 = 1;
+    /// At the end of a turn.
+    pub const STOP: u8 = 2;
+    /// While it is idle.
+    pub const WAKE: u8 = 4;
+
+    /// Whether it hears then.
+    pub fn at(self, moment: u8) -> bool {
+        self.0 & moment != 0
+    }
 }
 
 /// How a session is.

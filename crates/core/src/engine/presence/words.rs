@@ -3,10 +3,13 @@
 
 use parlor_wire::limits;
 
-use crate::engine::api::{Presence, Priority, Status};
+use crate::engine::api::{Presence, Priority, Reached, Status};
 use crate::room::said::Said;
 use crate::text::clean::is_visible;
-use crate::text::{Mode, clean, names};
+use crate::text::{Mode, clean, mention, names};
+
+/// The bits of `reach` that mean something here.
+const KNOWN_REACH: u8 = Reached::TOOLS | Reached::STOP | Reached::WAKE;
 
 /// What is put into a signal.
 pub(super) fn said(presence: &Presence) -> Said {
@@ -20,6 +23,8 @@ pub(super) fn said(presence: &Presence) -> Said {
         branch: presence.branch,
         status: presence.status.map(Status::number),
         threshold: presence.threshold.map(|priority| priority as u8),
+        tags: (!presence.tags.is_empty()).then_some(presence.tags),
+        reach: presence.reach.map(|reach| reach.0),
     }
 }
 
@@ -33,6 +38,8 @@ pub(super) fn heard(said: Said) -> Presence {
         branch: said.branch,
         status: said.status.and_then(Status::of),
         threshold: said.threshold.and_then(Priority::of),
+        tags: said.tags.unwrap_or_default(),
+        reach: said.reach.map(|bits| Reached(bits & KNOWN_REACH)),
         left_ms: None,
     })
 }
@@ -47,6 +54,7 @@ fn cleaned(presence: Presence) -> Presence {
             .branch
             .filter(|text| is_visible(text))
             .map(|text| line(&text, limits::MAX_BRANCH_CHARS)),
+        tags: presence.tags.iter().filter_map(|text| mention::tag(text)).take(limits::MAX_TAGS).collect(),
         ..presence
     }
 }
@@ -80,6 +88,8 @@ mod tests {
             branch: Some(text.into()),
             status: Some(Status::Dnd),
             threshold: Some(Priority::Now),
+            tags: vec!["x".repeat(24); 9],
+            reach: Some(Reached(KNOWN_REACH)),
             left_ms: None,
         }
     }
@@ -93,6 +103,7 @@ mod tests {
     #[test]
     fn what_is_said_is_heard_and_texts_are_lines() {
         let presence = Presence { status: Some(Status::Working), ..full("api") };
+        let presence = Presence { tags: vec!["x".repeat(24); limits::MAX_TAGS], ..presence };
         assert_eq!(heard(said(&presence)), presence);
         let forged = full("x\u{1b}[31m\ny\u{202e}");
         let shown = heard(Said {
@@ -103,12 +114,16 @@ mod tests {
             branch: forged.branch.clone(),
             status: Some(9),
             threshold: Some(9),
+            tags: Some(vec!["@Backend".into(), "not one".into(), "x\u{202e}".into()]),
+            reach: Some(0xff),
         });
         for text in [Some(shown.label), Some(shown.program), shown.summary, shown.directory, shown.branch] {
             let text = text.unwrap();
             assert!(text == "x y" || text == "x-y", "{text:?}");
         }
         assert_eq!((shown.status, shown.threshold), (None, None), "of a later Parlor");
+        assert_eq!(shown.tags, ["backend"]);
+        assert_eq!(shown.reach, Some(Reached(7)), "so much of it is known");
     }
 
     #[test]

@@ -4,15 +4,35 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::jsonc::SyntaxError;
+use crate::settings::{JsonSettings, Settings};
 
 const COMMAND_LINE: &str = "/opt/parlor/parlor-hook";
+const WAITING: &str = "/opt/parlor/parlor-hook claude --idle";
+const EVENTS: [&str; 4] = ["SessionStart", "UserPromptSubmit", "SessionEnd", "SessionStart"];
+
+fn three() -> JsonSettings {
+    let fields = || vec![("timeout", json!(5))];
+    let one = |event| Wanted { event, command: COMMAND_LINE.into(), fields: fields() };
+    let waiting = Wanted { command: WAITING.into(), fields: vec![("async", json!(true))], ..one(EVENTS[3]) };
+    let wanted = vec![one(EVENTS[0]), one(EVENTS[1]), one(EVENTS[2]), waiting];
+    JsonSettings { hooks: Some(Hooks { wanted }), member: None }
+}
+
+fn install(text: Option<&str>) -> Result<Edited, SettingsError> {
+    three().install(text)
+}
+
+fn entries(text: &str) -> Result<Vec<Entry>, SettingsError> {
+    three().hooks.unwrap().entries(text)
+}
 
 fn installed(text: &str) -> String {
-    install(Some(text), COMMAND_LINE).unwrap().text
+    install(Some(text)).unwrap().text
 }
 
 fn uninstalled(text: &str) -> String {
-    uninstall(text, &Keep::default()).unwrap().text
+    three().uninstall(text, None).unwrap().text
 }
 
 fn plain(text: &str) -> Value {
@@ -20,16 +40,18 @@ fn plain(text: &str) -> Value {
 }
 
 #[test]
-fn a_fresh_file_holds_the_three_hooks_and_nothing_else() {
-    let fresh = install(None, COMMAND_LINE).unwrap();
+fn a_fresh_file_holds_the_wanted_hooks_and_nothing_else() {
+    let fresh = install(None).unwrap();
     let group = json!([{ "hooks": [{ "type": "command", "command": COMMAND_LINE, "timeout": 5 }] }]);
-    let wanted =
+    let waiting = json!({ "hooks": [{ "type": "command", "command": WAITING, "async": true }] });
+    let mut wanted =
         json!({ "hooks": { "SessionStart": group, "UserPromptSubmit": group, "SessionEnd": group } });
+    wanted["hooks"]["SessionStart"].as_array_mut().unwrap().push(waiting);
     assert_eq!(plain(&fresh.text), wanted);
     assert!(
         fresh.text.starts_with("{\n  \"hooks\": {\n    \"SessionStart\": [\n") && fresh.text.ends_with("}\n")
     );
-    assert_eq!(fresh.changes.len(), 3);
+    assert_eq!(fresh.changes.len(), 4);
 }
 
 #[test]
@@ -49,7 +71,7 @@ fn a_usual_file_keeps_its_style_and_other_tools_keep_their_hooks() {
 #[test]
 fn installing_twice_changes_nothing() {
     let once = installed("{\"a\": 1}");
-    let twice = install(Some(&once), COMMAND_LINE).unwrap();
+    let twice = install(Some(&once)).unwrap();
     assert_eq!((twice.text, twice.changes), (once, vec![]));
 }
 
@@ -65,8 +87,8 @@ fn an_older_parlor_is_replaced_wherever_it_was() {
         "\"UserPromptSubmit\": [",
         "\"UserPromptSubmit\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"parlor hook\"}]},",
     );
-    assert_eq!(entries(&doubled).unwrap().len(), 4);
-    assert_eq!(entries(&installed(&doubled)).unwrap().len(), 3);
+    assert_eq!(entries(&doubled).unwrap().len(), 5);
+    assert_eq!(entries(&installed(&doubled)).unwrap().len(), 4);
 }
 
 #[test]
@@ -86,9 +108,11 @@ fn an_entry_that_shares_its_group_leaves_alone() {
 #[test]
 fn what_was_empty_before_stays_when_it_is_known_and_comments_always_stay() {
     let before = "{\"hooks\": {\"SessionStart\": [], \"Stop\": []}, \"a\": 1}";
-    let keep = Keep::standing_in(before).unwrap();
     let changed_since = installed(before).replace("\"a\": 1", "\"a\": 2");
-    assert_eq!(uninstall(&changed_since, &keep).unwrap().text, before.replace("\"a\": 1", "\"a\": 2"));
+    assert_eq!(
+        three().uninstall(&changed_since, Some(before)).unwrap().text,
+        before.replace("\"a\": 1", "\"a\": 2")
+    );
     let commented = installed("{}").replace("\"hooks\": {\n", "\"hooks\": {\n    // mine\n");
     assert!(commented.contains("// mine"));
     assert!(uninstalled(&commented).contains("// mine"));
@@ -96,7 +120,7 @@ fn what_was_empty_before_stays_when_it_is_known_and_comments_always_stay() {
 
 #[test]
 fn wound_39_what_does_not_parse_or_has_another_shape_is_refused() {
-    let syntax = install(Some("{\n  \"hooks\": {,}\n}"), COMMAND_LINE).unwrap_err();
+    let syntax = install(Some("{\n  \"hooks\": {,}\n}")).unwrap_err();
     assert!(matches!(&syntax, SettingsError::Syntax(SyntaxError { line: 2, column: 13, .. })), "{syntax}");
     for shape in [
         "[]",
@@ -108,7 +132,7 @@ fn wound_39_what_does_not_parse_or_has_another_shape_is_refused() {
         "{\"hooks\": {\"Stop\": [], \"Stop\": []}}",
         "{\"hooks\": {\"Stop\": [{\"hooks\": [], \"hooks\": []}]}}",
     ] {
-        assert!(matches!(install(Some(shape), COMMAND_LINE), Err(SettingsError::Shape(_))), "{shape}");
+        assert!(matches!(install(Some(shape)), Err(SettingsError::Shape(_))), "{shape}");
     }
     for odd in [
         "{\"hooks\": {\"Stop\": 3}}",
@@ -117,7 +141,7 @@ fn wound_39_what_does_not_parse_or_has_another_shape_is_refused() {
         "\n\n",
         "// only\n",
     ] {
-        assert_eq!(entries(&installed(odd)).unwrap().len(), 3, "{odd}");
+        assert_eq!(entries(&installed(odd)).unwrap().len(), 4, "{odd}");
     }
 }
 
@@ -269,14 +293,14 @@ proptest! {
             None => prop_assert!(is_part_of(&before, &after), "{} became {}", before, after),
         }
         prop_assert_eq!(entries(&after).unwrap().len(), EVENTS.len());
-        let again = install(Some(&after), COMMAND_LINE).unwrap();
+        let again = install(Some(&after)).unwrap();
         prop_assert_eq!((again.text, again.changes.len()), (after, 0));
     }
 
     #[test]
     fn wound_39_install_then_uninstall_gives_the_bytes_back((before, told) in a_text()) {
         let after = installed(&before);
-        prop_assert!(comes_from(&after, Some(&before), COMMAND_LINE), "{} became {}", before, after);
+        prop_assert!(three().comes_from(&after, Some(&before)), "{} became {}", before, after);
         if told {
             prop_assert_eq!(uninstalled(&after), before);
         }
@@ -297,8 +321,8 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "[\\[\\]{}:,\"a/*\\n ]{0,40}|\\PC{0,40}") {
-        if let Ok(edited) = install(Some(&text), COMMAND_LINE) {
-            prop_assert!(comes_from(&edited.text, Some(&text), COMMAND_LINE));
+        if let Ok(edited) = install(Some(&text)) {
+            prop_assert!(three().comes_from(&edited.text, Some(&text)));
         }
     }
 }

@@ -1,0 +1,111 @@
+//! What a session is given between its prompts, over the socket, as the hook asks.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::path::Path;
+
+use parlor_api::{Client, Hook, Priority, Reply, Request};
+use support::{TestNode, commit, hook, injected, send, whole_hook};
+
+/// A node with a room bound to a directory, and a session that was given everything.
+fn room() -> (TestNode, tempfile::TempDir) {
+    let node = TestNode::start();
+    let dir = tempfile::tempdir().unwrap();
+    node.start_room("payments", Some(dir.path()));
+    whole_hook(&node, "SessionStart", "s1", dir.path());
+    (node, dir)
+}
+
+fn say_now(node: &TestNode, dir: &Path, text: &str) {
+    let request = Request::Send {
+        to: None,
+        room: None,
+        text: text.into(),
+        request_id: text.into(),
+        priority: Priority::Now,
+        form: None,
+        wait_ms: 0,
+    };
+    assert!(matches!(node.person(dir).call(&request), Ok(Reply::Sent(_))));
+}
+
+fn stop(client: &mut Client, session: &str, dir: &Path) -> Hook {
+    hook(client, "Stop", session, dir)
+}
+
+#[test]
+fn between_tools_what_is_urgent_is_given_and_nothing_else() {
+    let (node, dir) = room();
+    send(&mut node.person(dir.path()), None, "when you have time", "1");
+    assert_eq!(whole_hook(&node, "PostToolUse", "s1", dir.path()), "");
+    say_now(&node, dir.path(), "stop the deployment");
+    let given = whole_hook(&node, "PostToolUse", "s1", dir.path());
+    assert!(given.contains("stop the deployment") && !given.contains("when you have time"), "{given}");
+    assert_eq!(whole_hook(&node, "PostToolUse", "s1", dir.path()), "");
+    let prompt = whole_hook(&node, "UserPromptSubmit", "s1", dir.path());
+    assert!(prompt.contains("when you have time") && !prompt.contains("stop the deployment"), "{prompt}");
+}
+
+#[test]
+fn wound_35_at_stop_a_turn_goes_on_once_and_never_because_of_a_hook() {
+    let (node, dir) = room();
+    say_now(&node, dir.path(), "one more thing");
+    let mut client = node.client("hook");
+    let goes_on = stop(&mut client, "s1", dir.path());
+    let value: serde_json::Value = serde_json::from_str(&goes_on.stdout).unwrap();
+    assert_eq!(value["decision"], "block");
+    assert!(value["reason"].as_str().unwrap().contains("one more thing"), "{value}");
+    commit(&mut client, &goes_on);
+    say_now(&node, dir.path(), "and another");
+    let active = support::hook_request("Stop", "s1", dir.path(), &[]);
+    let Request::Hook { program, stdin, env, parent_pid, idle } = active else { panic!() };
+    let mut input: serde_json::Value = serde_json::from_str(&stdin).unwrap();
+    input["stop_hook_active"] = true.into();
+    let request = Request::Hook { program, stdin: input.to_string(), env, parent_pid, idle };
+    let Ok(Reply::Hook(again)) = client.call(&request) else { panic!() };
+    assert_eq!((again.stdout.as_str(), again.token), ("", None), "a turn that a hook prolonged ends");
+    assert!(whole_hook(&node, "UserPromptSubmit", "s1", dir.path()).contains("and another"));
+}
+
+#[test]
+fn wound_01_what_was_given_between_tools_and_not_committed_is_given_again() {
+    let (node, dir) = room();
+    say_now(&node, dir.path(), "not lost");
+    let mut dies = node.client("hook");
+    assert!(injected(&hook(&mut dies, "PostToolUse", "s1", dir.path())).contains("not lost"));
+    drop(dies);
+    let again = support::until("the lease's end", || {
+        let given = whole_hook(&node, "PostToolUse", "s1", dir.path());
+        (!given.is_empty()).then_some(given)
+    });
+    assert!(again.contains("not lost"));
+    assert_eq!(whole_hook(&node, "UserPromptSubmit", "s1", dir.path()), "");
+}
+
+#[test]
+fn wound_33_nobody_wakes_an_idle_session_before_a_person_has_said_so() {
+    let (node, dir) = room();
+    whole_hook(&node, "Stop", "s1", dir.path());
+    let waiting = support::hook_request("Stop", "s1", dir.path(), &[]);
+    let Request::Hook { program, stdin, env, parent_pid, .. } = waiting else { panic!() };
+    let request = Request::Hook { program, stdin, env, parent_pid, idle: true };
+    let home = node.home.clone();
+    let waits = std::thread::spawn(move || {
+        let patience = std::time::Duration::from_secs(60);
+        support::client(&home, support::hello("hook", None)).call_within(&request, patience)
+    });
+    support::until("the hook to wait beside the session", || {
+        let Ok(Reply::People(people)) = node.person(dir.path()).call(&Request::Who { room: None }) else {
+            panic!()
+        };
+        let hears = people[0].sessions.first()?.hears?;
+        hears.wake.then_some(())
+    });
+    say_now(&node, dir.path(), "wake up");
+    assert!(whole_hook(&node, "UserPromptSubmit", "s1", dir.path()).contains("wake up"));
+    whole_hook(&node, "SessionEnd", "s1", dir.path());
+    let told = waits.join().unwrap();
+    let Ok(Reply::Hook(told)) = told else { panic!("{told:?}") };
+    assert!(!told.wake && told.token.is_none(), "{told:?}");
+}

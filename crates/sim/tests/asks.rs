@@ -1,0 +1,303 @@
+//! What does not wait for a prompt, and questions with their answers: given once each, at the moment for it, whatever dies.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use parlor_core::engine::api::{
+    AskView, Author, Command, Failure, Listener, Moment, Outcome, Priority, Send, Sent, TakeRoom, UrgentView,
+};
+use parlor_sim::{Faults, Session, World};
+use parlor_wire::control::Role;
+use parlor_wire::{EntryId, RoomId};
+
+const MINUTE_MS: u64 = 60_000;
+
+/// Alice's room with Bob in it, and Bob's session that was given everything.
+fn two(seed: u64) -> (World, RoomId, Session) {
+    let mut world = World::new(seed);
+    let (alice, bob) = (world.add_node("alice"), world.add_node("bob"));
+    let invited = world.start_room_with(alice, &[bob]);
+    let mut session = Session::new(&world, bob, "s1", invited.room);
+    session.drain(&mut world);
+    (world, invited.room, session)
+}
+
+fn message(room: RoomId, text: &str) -> Send {
+    Send {
+        room,
+        text: text.into(),
+        request_id: text.into(),
+        priority: Priority::Normal,
+        author: Author::Agent,
+        origin: None,
+        label: Some("api".into()),
+        to: None,
+        peers: Vec::new(),
+        tags: Vec::new(),
+        form: None,
+        ask: None,
+        about: None,
+        file: None,
+        wait_ms: 0,
+    }
+}
+
+fn send(world: &mut World, node: usize, send: Send) -> Sent {
+    match world.ask(node, Command::Send(send)) {
+        Some(Ok(Outcome::Sent(sent))) => sent,
+        other => world.fail(&format!("send: {other:?}")),
+    }
+}
+
+fn now(world: &mut World, node: usize, room: RoomId, text: &str) -> EntryId {
+    send(world, node, Send { priority: Priority::Now, ..message(room, text) }).id
+}
+
+/// Alice asks Bob before all the room.
+fn ask_bob(world: &mut World, room: RoomId, text: &str, for_ms: u64) -> EntryId {
+    let (ask, bob) = (Some(world.wall_ms(0) + for_ms), world.nodes[1].peer);
+    send(world, 0, Send { ask, peers: vec![bob], ..message(room, text) }).id
+}
+
+fn answer(world: &mut World, node: usize, room: RoomId, about: EntryId, text: &str) -> Sent {
+    send(world, node, Send { about: Some(about), ..message(room, text) })
+}
+
+fn asked(world: &World, node: usize, id: EntryId) -> Option<AskView> {
+    world.nodes[node].engine.as_ref().unwrap().ask(&id)
+}
+
+fn urgent(world: &World, session: &Session) -> Vec<UrgentView> {
+    let to = Listener { session: session.key.clone(), label: None, tags: Vec::new() };
+    let rooms = [TakeRoom { room: session.room, bound_at: 0 }];
+    world.nodes[session.node].engine.as_ref().unwrap().urgent(&rooms, &to)
+}
+
+/// A whole hook at a moment: what it gives.
+fn hook(world: &mut World, session: &mut Session, moment: Moment) -> Vec<String> {
+    let Some(giving) = session.take_at(world, 77, moment) else { return Vec::new() };
+    session.commit(world, &giving);
+    giving.marks
+}
+
+#[test]
+fn between_tools_only_what_is_urgent_is_given_and_the_prompt_gives_the_rest_once() {
+    let (mut world, room, mut session) = two(1);
+    for (at, urgent) in [false, true, false, true].into_iter().enumerate() {
+        let text = format!("#{at}# words");
+        if urgent {
+            now(&mut world, 0, room, &text)
+        } else {
+            world.say_surely(0, room, &text).id
+        };
+    }
+    world.settle();
+    let loads = world.loads;
+    assert_eq!(hook(&mut world, &mut session, Moment::Tools), ["1", "3"]);
+    assert_eq!(world.loads - loads, 1, "no log is searched");
+    assert!(hook(&mut world, &mut session, Moment::Tools).is_empty());
+    assert!(hook(&mut world, &mut session, Moment::Stop).is_empty());
+    assert_eq!(hook(&mut world, &mut session, Moment::Prompt), ["0", "2"]);
+    assert!(hook(&mut world, &mut session, Moment::Prompt).is_empty());
+}
+
+#[test]
+fn what_was_given_ahead_is_not_counted_as_unread_any_more() {
+    let (mut world, room, mut session) = two(2);
+    world.say_surely(0, room, "#1# waits");
+    now(&mut world, 0, room, "#2# does not");
+    world.settle();
+    hook(&mut world, &mut session, Moment::Tools);
+    let rooms = vec![TakeRoom { room, bound_at: 0 }];
+    let unread = Command::Unread { session: "s1".into(), label: None, rooms };
+    let counted = world.ask(1, unread);
+    assert!(matches!(&counted, Some(Ok(Outcome::Unread(counts))) if counts[0].1 == 1), "{counted:?}");
+}
+
+#[test]
+fn wound_09_what_was_given_between_tools_is_given_once_whatever_is_killed_when() {
+    for kill in 0..4 {
+        let (mut world, room, mut session) = two(3 + kill);
+        world.say_surely(0, room, "#0# before");
+        now(&mut world, 0, room, "#1# now");
+        world.settle();
+        let giving = session.take_at(&mut world, 7, Moment::Tools).unwrap();
+        assert_eq!(giving.marks, ["1"]);
+        match kill {
+            0 => session.dies(&mut world, &giving),
+            1 => world.kill(1),
+            2 => assert!(session.commit(&mut world, &giving)),
+            _ => {
+                assert!(session.commit(&mut world, &giving));
+                world.kill(1);
+            }
+        }
+        world.settle();
+        let again = if kill < 2 { vec!["1"] } else { Vec::new() };
+        assert_eq!(hook(&mut world, &mut session, Moment::Stop), again, "{kill}");
+        assert_eq!(session.drain(&mut world), ["0"], "{kill}");
+    }
+}
+
+#[test]
+fn a_new_session_is_told_what_was_before_though_it_was_given_something_urgent_first() {
+    let (mut world, room, _) = two(8);
+    world.say_surely(0, room, "#0# before");
+    now(&mut world, 0, room, "#1# now");
+    world.settle();
+    let mut new = Session { bound_at: 0, ..Session::new(&world, 1, "s2", room) };
+    assert_eq!(hook(&mut world, &mut new, Moment::Tools), ["1"]);
+    let earlier = new.take(&mut world, 9).unwrap();
+    assert!(earlier.text.contains("Earlier:") && earlier.marks == ["0"], "{}", earlier.text);
+    new.commit(&mut world, &earlier);
+    assert!(new.drain(&mut world).is_empty());
+}
+
+#[test]
+fn a_question_to_a_member_is_urgent_to_it_until_it_is_answered() {
+    let (mut world, room, mut session) = two(9);
+    let carol = world.add_node("carol");
+    let ticket = world.ticket(0, room, Role::Member, false).text;
+    world.join(carol, &ticket, 30_000).unwrap().unwrap();
+    world.settle();
+    let other = Session::new(&world, carol, "c", room);
+    let id = ask_bob(&mut world, room, "#1# where is the schema?", 60 * MINUTE_MS);
+    world.settle();
+    assert_eq!((urgent(&world, &session).len(), urgent(&world, &other).len()), (1, 0));
+    let giving = session.take_at(&mut world, 7, Moment::Tools).unwrap();
+    assert!(giving.text.contains("(agent, asks you) "), "{}", giving.text);
+    assert!(giving.text.contains("questions are answered by: parlor answer ID TEXT"), "{}", giving.text);
+    session.dies(&mut world, &giving);
+    let said = answer(&mut world, 1, room, id, "#2# in db/");
+    world.settle();
+    assert!(urgent(&world, &session).is_empty(), "it is answered");
+    for node in 0..3 {
+        let view = asked(&world, node, id).unwrap();
+        assert_eq!((view.answered, view.answers[0].0), (1, said.id), "{node}");
+    }
+}
+
+#[test]
+fn a_question_that_came_late_or_is_over_is_urgent_no_more() {
+    let (mut world, room, session) = two(10);
+    ask_bob(&mut world, room, "#1# soon?", MINUTE_MS);
+    world.pass(10_000);
+    assert_eq!(urgent(&world, &session).len(), 1);
+    world.pass(MINUTE_MS);
+    assert!(urgent(&world, &session).is_empty());
+    world.put_to_sleep(1);
+    ask_bob(&mut world, room, "#2# still there?", MINUTE_MS);
+    world.pass(30 * MINUTE_MS);
+    world.wake(1);
+    world.settle();
+    assert!(urgent(&world, &session).is_empty(), "it was asked half an hour ago, for a minute");
+}
+
+#[test]
+fn wound_35_a_question_to_all_costs_nobody_anything_once_it_is_answered() {
+    let (mut world, room, mut session) = two(11);
+    let ask = Some(world.wall_ms(0) + MINUTE_MS);
+    let id = send(&mut world, 0, Send { ask, ..message(room, "#1# who has seen this?") }).id;
+    world.settle();
+    assert!(urgent(&world, &session).is_empty(), "it waits for the prompt");
+    let mut other = Session::new(&world, 1, "s2", room);
+    other.bound_at = session.bound_at;
+    other.drain(&mut world);
+    send(&mut world, 1, Send { origin: Some("s2".into()), about: Some(id), ..message(room, "#2# I have") });
+    world.settle();
+    let giving = session.take(&mut world, 7).unwrap();
+    assert!(giving.marks.is_empty(), "{}", giving.text);
+    session.commit(&mut world, &giving);
+    assert!(session.drain(&mut world).is_empty());
+}
+
+#[test]
+fn nobody_answers_its_own_question() {
+    let (mut world, room, _) = two(12);
+    let id = ask_bob(&mut world, room, "#1# where?", MINUTE_MS);
+    let own = Send { about: Some(id), ..message(room, "#2# nowhere") };
+    assert!(matches!(world.ask(0, Command::Send(own.clone())), Some(Err(Failure::OwnQuestion))));
+    // One that is written all the same, under the same name, counts nowhere.
+    send(&mut world, 0, Send { origin: Some("other".into()), ..own });
+    world.settle();
+    for node in 0..2 {
+        assert_eq!(asked(&world, node, id).unwrap().answered, 0, "{node}");
+    }
+}
+
+#[test]
+fn questions_and_answers_survive_loss_partition_and_death() {
+    for seed in 20..26 {
+        let (mut world, room, _) = two(seed);
+        world.faults = Faults { vanishes: 20, twice: 20, overtakes: 20, ..Faults::NONE };
+        let ids: Vec<EntryId> =
+            (0..8).map(|at| ask_bob(&mut world, room, &format!("#{at}# ?"), 60 * MINUTE_MS)).collect();
+        world.pass(2_000);
+        world.kill(1);
+        world.settle();
+        for (at, id) in ids.iter().enumerate() {
+            answer(&mut world, 1, room, *id, &format!("#1{at}# !"));
+        }
+        world.kill(0);
+        world.settle();
+        world.kill(1);
+        world.settle();
+        for id in &ids {
+            let counts = [0, 1].map(|node| asked(&world, node, *id).map(|view| view.answered));
+            assert_eq!(counts, [Some(1), Some(1)], "{seed}");
+        }
+    }
+}
+
+#[test]
+fn five_hundred_questions_at_once_are_given_once_each_and_none_is_lost() {
+    let (mut world, room, mut session) = two(30);
+    let ids: Vec<EntryId> =
+        (0..500).map(|at| ask_bob(&mut world, room, &format!("#{at}# ?"), 60 * MINUTE_MS)).collect();
+    world.settle();
+    let mut given = Vec::new();
+    for _ in 0..200 {
+        let some = hook(&mut world, &mut session, Moment::Tools);
+        if some.is_empty() {
+            break;
+        }
+        given.extend(some);
+    }
+    given.extend(session.drain(&mut world));
+    let all: Vec<String> = (0..500).map(|at| at.to_string()).collect();
+    assert_eq!(given, all, "once each, in order");
+    for id in &ids {
+        assert!(asked(&world, 0, *id).unwrap().open, "the asker still waits for each");
+    }
+}
+
+#[test]
+fn what_others_call_urgent_is_bounded_and_crowds_nobody_out() {
+    let (mut world, room, session) = two(31);
+    let quiet = now(&mut world, 0, room, "#0# the quiet one");
+    let carol = world.add_node("carol");
+    let ticket = world.ticket(0, room, Role::Member, false).text;
+    world.join(carol, &ticket, 30_000).unwrap().unwrap();
+    world.settle();
+    for at in 1..1_200 {
+        now(&mut world, carol, room, &format!("#{at}# loud"));
+    }
+    world.settle();
+    let urgent = urgent(&world, &session);
+    assert!(urgent.len() <= 1_024, "{}", urgent.len());
+    assert!(urgent.iter().any(|view| view.id == quiet), "who says little is not displaced by who says much");
+}
+
+#[test]
+fn too_many_open_questions_are_refused() {
+    let (mut world, room, _) = two(32);
+    for at in 0..1_024 {
+        ask_bob(&mut world, room, &format!("#{at}# ?"), 60 * MINUTE_MS);
+    }
+    let ask = Some(world.wall_ms(0) + MINUTE_MS);
+    let more = world.ask(0, Command::Send(Send { ask, ..message(room, "one more") }));
+    assert!(matches!(more, Some(Err(Failure::Limit(_)))), "{more:?}");
+    world.pass(61 * MINUTE_MS);
+    assert!(matches!(
+        world.ask(0, Command::Send(Send { ask: Some(u64::MAX), ..message(room, "now") })),
+        Some(Ok(_))
+    ));
+}
