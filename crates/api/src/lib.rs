@@ -2,6 +2,7 @@
 //! know how anything is done.
 
 mod ago;
+mod asked;
 pub mod caller;
 pub mod client;
 mod conversation;
@@ -16,6 +17,7 @@ pub mod reply;
 pub mod request;
 
 pub use ago::ago;
+pub use asked::{Asked, Far, FarState};
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;

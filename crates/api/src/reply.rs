@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::files::{Dropped, File, Progress};
 use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::{Priority, SessionStatus};
@@ -39,6 +40,8 @@ pub enum Reply {
     Left(Left),
     /// A message is durable here.
     Sent(Sent),
+    /// A question, and what has come of it.
+    Asked(Asked),
     /// What was found has been told.
     Found(Found),
     /// For how long a room may be read here.
@@ -357,6 +360,12 @@ pub struct Message {
     /// In a direct room: the one session it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Until when answers are waited for, of a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks_until: Option<String>,
+    /// The question it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// The tags it is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

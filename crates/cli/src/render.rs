@@ -1,6 +1,7 @@
 //! What people read: answers as lines of text. Pure; must not print, ask or wait. Texts of others arrive clean from
 //! the node, and are laid out here, never interpreted.
 
+pub mod ask;
 pub mod catching;
 pub mod config;
 pub mod files;
@@ -80,8 +81,10 @@ pub fn message(message: &Message) -> String {
         false => message.text.trim_end().replace('\n', "\n    "),
     };
     let known = if message.sealed_unfit { "[key known to outsiders] " } else { "" };
+    let asks = if message.asks_until.is_some() { "[asks] " } else { "" };
+    let answers = message.about.as_ref().map(|id| format!("[answers {}] ", short(id))).unwrap_or_default();
     format!(
-        "{} {} {}: {known}{urgency}{text}",
+        "{} {} {}: {known}{asks}{answers}{urgency}{text}",
         dim(&clock::stamp(message.time_ms)),
         dim(short(&message.id)),
         bold(&format!("{}{seat}{kind}{revoked}{to}", message.name)),
@@ -466,6 +469,8 @@ pub(crate) mod tests {
             text: text.into(),
             own: false,
             to: None,
+            asks_until: None,
+            about: None,
             tags: Vec::new(),
             form: None,
             revoked: false,

@@ -50,8 +50,10 @@ fn untrusted_hooks_are_skipped_and_the_doctor_says_so_until_its_human_trusts_the
         .wait_for_screen("the review of hooks", |screen| screen.contains("Trust all and continue"), SOON)
         .unwrap();
     session.send_keys(&["Down", "Enter"]).unwrap();
-    let session = session.ready().unwrap();
-    session.exit().unwrap();
+    session
+        .wait_for_screen("the end of it", |screen| !screen.contains("Trust all and continue"), SOON)
+        .unwrap();
+    drop(session);
     assert_eq!(trust(), "ok");
     codex.run_print("and now", &[FREE]).unwrap();
     assert_eq!(asked(&model, "and now").count("nobody hears this yet"), 1);

@@ -380,3 +380,34 @@ fn a_full_disk_says_so_and_nothing_half_is_left() {
     parlor.run(["send", "still well"]).ok().unwrap();
     parlor.run(["node", "stop"]).ok().unwrap();
 }
+
+#[test]
+fn a_small_file_comes_by_itself_once_a_person_has_allowed_it_and_a_large_one_never() {
+    let (alice, bob) = pair();
+    dropped(&alice, &[&bob], &write(&alice, "before.txt", b"not yet allowed"));
+    bob.parlor.run(["allow", "files", "payments"]).ok().unwrap();
+    dropped(&alice, &[&bob], &write(&alice, "large.bin", &noise(2 * MIB, 8)));
+    dropped(&alice, &[&bob], &write(&alice, "small.txt", b"by itself"));
+    let listed = || bob.parlor.json_lines(["files"]).unwrap();
+    let path = until(
+        || {
+            let small = listed().into_iter().find(|file| file["file"] == "small.txt")?;
+            small["path"].as_str().map(PathBuf::from)
+        },
+        "it comes",
+    );
+    assert_eq!(std::fs::read(path).unwrap(), b"by itself");
+    for other in ["before.txt", "large.bin"] {
+        let file = listed().into_iter().find(|file| file["file"] == other).unwrap();
+        assert_eq!(file.get("path"), None, "{file}");
+    }
+}
+
+#[test]
+fn in_a_room_of_one_machine_a_file_is_had_without_anybody() {
+    let alice = Side::new("alice");
+    alice.parlor.run(["start", "here", "--local"]).ok().unwrap();
+    let told = alice.parlor.json(["drop", write(&alice, "own.txt", b"mine").to_str().unwrap()]).unwrap();
+    assert_eq!(told["of"], 0, "{told}");
+    assert_eq!(std::fs::read(get(&alice, "own.txt")).unwrap(), b"mine");
+}

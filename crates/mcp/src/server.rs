@@ -53,6 +53,9 @@ impl Server {
             + Self::list_peers_tool()
             + Self::search_tool()
             + Self::set_summary_tool()
+            + Self::ask_tool()
+            + Self::answer_tool()
+            + Self::wait_for_message_tool()
     }
 }
 

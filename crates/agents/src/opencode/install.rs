@@ -27,23 +27,26 @@ struct Places {
     plugin: PathBuf,
     config: PathBuf,
     new_mode: u32,
+    /// How many directories around the settings file an install may have made.
+    own_directories: usize,
 }
 
 fn places(place: &Place, scope: &Scope) -> Result<Places, PlanError> {
-    let (around, plugins, new_mode) = match scope {
+    let (around, plugins, new_mode, own_directories) = match scope {
         Scope::User => {
-            let config =
-                place.absolute_var("XDG_CONFIG_HOME")?.unwrap_or_else(|| place.home().join(".config"));
-            let around = config.join("opencode");
-            (around.clone(), around, USER_MODE)
+            let named = place.absolute_var("XDG_CONFIG_HOME")?;
+            let own_directories = if named.is_some() { 1 } else { 2 };
+            let around = named.unwrap_or_else(|| place.home().join(".config")).join("opencode");
+            (around.clone(), around, USER_MODE, own_directories)
         }
         Scope::Project(directory) => {
             let real = directory.canonicalize();
             let around = real.map_err(|source| file::FileError::Io { path: directory.into(), source })?;
-            (around.clone(), around.join(".opencode"), PROJECT_MODE)
+            (around.clone(), around.join(".opencode"), PROJECT_MODE, 0)
         }
     };
-    Ok(Places { plugin: plugins.join("plugin/parlor.js"), config: config_in(&around), new_mode })
+    let plugin = plugins.join("plugin/parlor.js");
+    Ok(Places { plugin, config: config_in(&around), new_mode, own_directories })
 }
 
 /// The settings file that is there; OpenCode reads either.
@@ -82,13 +85,9 @@ pub(crate) fn files<'a>(
     scope: &Scope,
     wanted: &'a Wanted,
 ) -> Result<[SettingsFile<'a>; 2], PlanError> {
-    let Places { plugin, config, new_mode } = places(place, scope)?;
-    let in_home = usize::from(*scope == Scope::User);
+    let Places { plugin, config, new_mode, own_directories } = places(place, scope)?;
     let plugin = SettingsFile { path: plugin, settings: &wanted.plugin, new_mode, own_directories: 2 };
-    Ok([
-        plugin,
-        SettingsFile { path: config, settings: &wanted.config, new_mode, own_directories: 2 * in_home },
-    ])
+    Ok([plugin, SettingsFile { path: config, settings: &wanted.config, new_mode, own_directories }])
 }
 
 /// What installing would do.

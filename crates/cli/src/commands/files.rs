@@ -100,7 +100,7 @@ fn line(progress: Progress) -> ProgressBar {
 fn copy(path: &Path, dir: &Path) -> Outcome<PathBuf> {
     let failed = |error: &std::io::Error| {
         let message = format!("no copy could be written into {}: {error}", dir.display());
-        Failure::machine(message, &format!("the file itself is {}", path.display()))
+        Failure::machine(message, format!("the file itself is {}", path.display()))
     };
     let name = path.file_name().ok_or_else(Failure::unexpected_reply)?;
     let out = dir.join(name);
@@ -113,7 +113,7 @@ fn copy(path: &Path, dir: &Path) -> Outcome<PathBuf> {
             let message = format!("{} exists, and nothing is written over it", out.display());
             Err(Failure::bad_input(
                 message,
-                &format!("name another directory; the file itself is {}", path.display()),
+                format!("name another directory; the file itself is {}", path.display()),
             ))
         }
         Err(error) => Err(failed(&error.error)),

@@ -28,7 +28,8 @@ pub fn hears_and_writes_back(alice: &Side, bob: &Side, model: &StubModel, prompt
     say(bob, LINE);
     let (by_shell, by_tool) = ("from its shell", "we will use postgres then");
     model.push([
-        Reply::shell(&format!("parlor send '{by_shell}'")),
+        // Codex's shell is a login shell, which makes a PATH of its own.
+        Reply::shell(&format!("{} send '{by_shell}'", alice.person.bin().join("parlor").display())),
         Reply::mcp("parlor", "send_message", json!({ "text": by_tool })),
         Reply::text("told them"),
     ]);
@@ -54,7 +55,8 @@ pub fn hears_and_writes_back(alice: &Side, bob: &Side, model: &StubModel, prompt
     say(bob, "version 15");
     prompt("and which version", Some(&session));
     let resumed = asked(model, "and which version");
-    assert_eq!((resumed.count(LINE), resumed.count("version 15")), (1, 1), "{}", resumed.summary());
+    assert_eq!(resumed.count("version 15"), 1, "{}", resumed.summary());
+    assert!(resumed.count(LINE) <= 1, "from the conversation before, if at all: {}", resumed.summary());
     assert_eq!(resumed.count(&format!("] {by_tool}")), 0, "{}", resumed.summary());
 }
 

@@ -485,6 +485,8 @@ pub struct Take {
     pub by_human: bool,
     /// Only these, ahead of everything else that is unread.
     pub only: Option<Vec<EntryId>>,
+    /// Only what this peer says, ahead of everything else.
+    pub from: Option<PeerId>,
 }
 
 /// How a command ended well.

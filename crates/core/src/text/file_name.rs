@@ -3,7 +3,7 @@
 
 use parlor_wire::file;
 
-use super::clean::{CleanText, Mode, clean};
+use super::clean::{CleanText, Mode, clean, cleaned};
 
 /// The most characters of a file's name that are shown.
 const SHOWN_CHARS: usize = 120;
@@ -35,9 +35,9 @@ pub fn shown(name: &str) -> CleanText {
 /// takes for something else, and never empty.
 #[must_use]
 pub fn on_disk(name: &str) -> String {
-    let cleaned = clean(last_part(name), Mode::Line { limit_chars: usize::MAX });
+    let cleaned = cleaned(last_part(name), Mode::Line { limit_chars: usize::MAX });
     let plain = |c: char| if c.is_alphanumeric() || "._-+@=,~".contains(c) { c } else { '_' };
-    let safe: String = cleaned.as_str().chars().map(plain).collect();
+    let safe: String = cleaned.chars().map(plain).collect();
     let safe = safe.trim_start_matches(['.', '-', '~']).trim_end_matches('.');
     let safe = cut(safe, DISK_BYTES);
     if safe.chars().all(|c| c == '_') {

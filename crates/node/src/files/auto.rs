@@ -34,7 +34,7 @@ impl Files {
         let Some(wanted) = Wanted::of(message).filter(|wanted| wanted.file.length <= self.auto_bytes) else {
             return;
         };
-        if message.own || !node.may(What::Files, message.room, message.peer) {
+        if message.own || !node.consent().may(What::Files, message.room, message.peer) {
             return;
         }
         let entry = message.id;

@@ -28,13 +28,23 @@ pub(super) fn make(
     name: &parlor_core::text::CleanText,
     room: parlor_wire::RoomId,
 ) -> io::Result<PathBuf> {
-    let dir = room_files_dir(&room_dir(rooms, name, room)?);
+    let dir = match held(rooms, room) {
+        Some(dir) => room_files_dir(&dir),
+        None => room_files_dir(&room_dir(rooms, name, room)?),
+    };
     make_dir(&dir)?;
     if !std::fs::symlink_metadata(&dir)?.is_dir() {
         // Written through a link it would lie somewhere else.
         return Err(io::Error::new(io::ErrorKind::NotADirectory, "the room's directory of files is a link"));
     }
     Ok(dir)
+}
+
+/// The directory a room has, whatever the room was called when it was made: whoever writes transcripts calls it anew.
+fn held(rooms: &Path, room: parlor_wire::RoomId) -> Option<PathBuf> {
+    let tail = format!("~{}", room.short());
+    let mut dirs = std::fs::read_dir(rooms).ok()?.flatten().map(|entry| entry.path());
+    dirs.find(|dir| dir.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&tail)))
 }
 
 /// A file to write into, which is not seen before it is whole.

@@ -84,12 +84,12 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         origin: session.as_ref().map(Session::key).or_else(seat),
         label: session.map(|session| talk::session_shown(node, &session, stays_here)),
         to,
-        peers: Vec::new(),
-        ask: None,
-        about: None,
         tags: Vec::new(),
         form: None,
         file: Some(announced),
+        peers: Vec::new(),
+        ask: None,
+        about: None,
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
     let mut sent = match node.driver.command(Command::Send(send)).await {
@@ -296,6 +296,9 @@ async fn fetched(
         };
         if let Some(end) = end {
             return end;
+        }
+        if progress.has_changed().is_err() {
+            return Err(errors::internal("fetching the file broke"));
         }
         asked.events.emit(Event::Progress(Progress { done, of })).await;
         tokio::select! {

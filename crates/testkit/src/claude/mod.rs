@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// How long one headless run may take. A first start on a cold disk reads 360 MB.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 const API_KEY: &str = "stub-key-that-opens-nothing-0123456789";
-const LOOK: Look = Look { name: "Claude Code", prompt: '❯', leave: "/exit" };
+const LOOK: Look = Look { name: "Claude Code", prompt: '❯', leave: "/exit", paste: Duration::ZERO };
 
 /// One person's Claude Code with one project open.
 #[derive(Debug)]

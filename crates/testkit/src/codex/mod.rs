@@ -4,7 +4,10 @@
 //! background server, trust in the project — is given on the command line, so that `config.toml` is what the
 //! test or the product under test made of it.
 
+pub mod facts;
+
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -23,7 +26,7 @@ pub const TRUST_HOOKS: &str = "--dangerously-bypass-hook-trust";
 pub const FUNCTIONS_MODEL: &str = "gpt-5.5";
 /// A model of Codex's catalogue that calls tools from code it writes, as the newest ones do.
 pub const CODE_MODEL: &str = "gpt-6.1-sol";
-const LOOK: Look = Look { name: "Codex", prompt: '›', leave: "/quit" };
+const LOOK: Look = Look { name: "Codex", prompt: '›', leave: "/quit", paste: Duration::ZERO };
 const KEY_ENV: &str = "STUB_API_KEY";
 
 /// One person's Codex with one project open.
@@ -120,6 +123,7 @@ impl CodexHome {
             "check_for_update_on_startup=false",
             "analytics.enabled=false",
             "feedback.enabled=false",
+            "notice.model_migrations={\"gpt-5.5\"=\"gpt-6-sol\"}",
         ];
         fixed.iter().flat_map(|value| ["-c".to_owned(), (*value).to_owned()]).collect()
     }

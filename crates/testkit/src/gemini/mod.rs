@@ -3,7 +3,10 @@
 //! No login, no key that opens anything, no traffic but loopback. The user's `settings.json` begins with what the
 //! first start of a person leaves there, the way to sign in, and with what keeps the program off the network.
 
+pub mod facts;
+
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,7 +19,8 @@ use crate::session::{Look, Session};
 use crate::stub_model::StubModel;
 use crate::{Error, Result};
 
-const LOOK: Look = Look { name: "Gemini CLI", prompt: '>', leave: "/quit" };
+const LOOK: Look =
+    Look { name: "Gemini CLI", prompt: '>', leave: "/quit", paste: Duration::from_millis(100) };
 
 /// One person's Gemini CLI with one project open.
 #[derive(Debug)]

@@ -51,7 +51,19 @@ impl OpenCodeHome {
         ] {
             seat.set_env(name, value);
         }
-        Ok(Self { seat })
+        let home = Self { seat };
+        home.seed()?;
+        Ok(home)
+    }
+
+    /// Leaves what a first start with a network leaves: without it OpenCode asks a package registry for the types
+    /// of its plugins, and waits for that when there is a plugin.
+    fn seed(&self) -> Result<()> {
+        let modules = self.dir().join("node_modules");
+        std::fs::create_dir_all(&modules).map_err(Error::file("cannot make", modules))?;
+        let dependencies = json!({"@opencode-ai/plugin": crate::cache::OPENCODE_VERSION});
+        let lock = json!({"lockfileVersion": 3, "packages": {"": {"dependencies": dependencies}}});
+        write_json(&self.dir().join("package-lock.json"), &lock)
     }
 
     /// Where it runs, and as whom.
@@ -74,12 +86,12 @@ impl OpenCodeHome {
         self.seat.project()
     }
 
-    /// The user's folder of settings. Not made here: whether it exists is part of what is tested.
+    /// The user's folder of settings.
     pub fn dir(&self) -> PathBuf {
         self.person().home().join(".config/opencode")
     }
 
-    /// The user's `opencode.json`.
+    /// The user's `opencode.json`. Not made here: whether it exists is part of what is tested.
     pub fn config_file(&self) -> PathBuf {
         self.dir().join("opencode.json")
     }
