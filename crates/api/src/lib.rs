@@ -2,6 +2,7 @@
 //! know how anything is done.
 
 mod ago;
+mod asked;
 pub mod caller;
 pub mod client;
 mod conversation;
@@ -15,14 +16,16 @@ mod people;
 mod quiet;
 pub mod reply;
 pub mod request;
+mod ruling;
+mod words;
 
 pub use ago::ago;
+pub use asked::{Asked, Far, FarState};
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;
 pub use files::{Dropped, File, Progress};
 pub use line::{ClientLine, Hello, NodeHello, NodeLine, RequestLine};
-pub use people::*;
 pub use quiet::*;
 pub use reply::*;
 pub use request::*;

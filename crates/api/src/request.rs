@@ -6,58 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::words::{Priority, Role, SearchIn, SessionStatus};
+
 use crate::quiet::{Form, Level, MayDo, Mute, Verdict};
-
-/// How urgent a message is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Counted, never injected.
-    Low,
-    /// Given at the next prompt.
-    #[default]
-    Normal,
-    /// Given between tools.
-    Now,
-}
-
-/// What somebody may do in a room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Rules it. Made once, an owner is one for good.
-    Owner,
-    /// Reads and writes.
-    #[default]
-    Member,
-    /// Reads.
-    Reader,
-}
-
-/// How a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionStatus {
-    /// It waits for its human.
-    Idle,
-    /// It works.
-    Working,
-    /// Its human wants it to be left alone between prompts.
-    Dnd,
-}
-
-/// Where is searched when no room is named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SearchIn {
-    /// The room `log` would show; where none is bound, everywhere, but not for an agent.
-    #[default]
-    Here,
-    /// The rooms the caller hears and the direct rooms with their members.
-    Heard,
-    /// Every room of this node.
-    All,
-}
 
 /// One thing asked of the node. Where `room` is absent, the room bound to the caller's directory is meant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,6 +153,68 @@ pub enum Request {
         /// How long to wait for peers' acknowledgements; the message is durable before that.
         #[serde(default)]
         wait_ms: u64,
+    },
+    /// Asks something, and does not wait for answers. → `Reply::Asked`
+    Ask {
+        /// Whom: a peer, one session of a peer's or of this machine's, `@all` for all in a room, `@TAG` for sessions of it.
+        to: String,
+        /// Before which room; absent: a peer is asked alone, all others in the room meant here.
+        #[serde(default)]
+        room: Option<String>,
+        /// What.
+        text: String,
+        /// A retry with the same one is the same question.
+        request_id: String,
+        /// For how long it may be answered.
+        timeout_ms: u64,
+        /// How long to wait for peers' acknowledgements; the question is durable before that.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Waits for answers to a question. → `Reply::Asked`
+    Answers {
+        /// The question: its id or a prefix.
+        entry: String,
+        /// So many are known already.
+        #[serde(default)]
+        seen: u64,
+        /// Answered when there are more, when the question is over, and after so long.
+        #[serde(default)]
+        wait_ms: u64,
+        /// They are shown to the caller's session, and given to it for good at `Commit`.
+        #[serde(default)]
+        give: bool,
+    },
+    /// Answers a question. → `Reply::Sent`
+    Answer {
+        /// The question: its id or a prefix.
+        entry: String,
+        /// What.
+        text: String,
+        /// A retry with the same one is the same message.
+        request_id: String,
+        /// How long to wait for peers' acknowledgements.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// The caller's session's unread messages, as text, as soon as there are any; given for good at `Commit`.
+    /// → `Reply::Unheard`
+    Wait {
+        /// Which room; absent: all the session hears.
+        #[serde(default)]
+        room: Option<String>,
+        /// Only what this peer says.
+        #[serde(default)]
+        from: Option<String>,
+        /// Only answers to this question: its id or a prefix.
+        #[serde(default)]
+        about: Option<String>,
+        /// After so long the answer is an empty text.
+        #[serde(default)]
+        wait_ms: u64,
+        /// At most so many characters.
+        #[serde(default)]
+        limit_chars: Option<u32>,
     },
     /// What was said, oldest first. → `Event::Message` …, `Reply::Done`
     Log {
@@ -520,7 +533,7 @@ impl Request {
             | Self::Restart
             | Self::Stop => false,
             // What was leased to a connection that broke is given again.
-            Self::Check { .. } => true,
+            Self::Check { .. } | Self::Wait { .. } | Self::Answers { .. } => true,
             Self::Status
             | Self::Relays
             | Self::RelaysTold
@@ -528,6 +541,8 @@ impl Request {
             | Self::Here
             | Self::Join { .. }
             | Self::Send { .. }
+            | Self::Ask { .. }
+            | Self::Answer { .. }
             | Self::Log { .. }
             | Self::Search { .. }
             | Self::Message { .. }

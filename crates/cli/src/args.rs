@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parlor_wire::ticket::looks_like_ticket;
 
+mod ask;
 mod config;
 mod files;
 mod mcp;
@@ -16,6 +17,7 @@ mod ruling;
 mod service;
 mod talk;
 
+pub use ask::{Answer, Ask};
 pub use config::Config;
 pub use files::{Drop, Get};
 pub use mcp::Mcp;
@@ -75,6 +77,13 @@ pub enum Command {
     Files(InRoom),
     /// Fetches a file that was dropped, and prints where it lies.
     Get(Get),
+    /// Asks something and waits for the answer.
+    ///
+    /// One who is asked hears it between two tools, or when its turn ends. Of all in a room answers are collected until the time
+    /// is over. Ends with 6 when nobody has answered, and says how far the question has got.
+    Ask(Ask),
+    /// Answers a question.
+    Answer(Answer),
     /// Shows what was said, oldest first.
     Log(Log),
     /// Shows who is in the room, and their sessions; and the sessions of this machine.

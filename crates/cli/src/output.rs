@@ -96,6 +96,11 @@ impl Output {
     }
 }
 
+/// A last line of talk to a user who has interrupted: whatever else was to be written is not.
+pub fn farewell(line: &str) {
+    _ = writeln!(anstream::stderr(), "{line}");
+}
+
 /// A reader that has had enough is no error; a disk that is full is.
 pub fn lost(error: std::io::Error) -> Failure {
     if error.kind() == IoKind::BrokenPipe {

@@ -38,6 +38,11 @@ impl Reach {
         self.attempts(request, |client| client.call_within(request, timeout))
     }
 
+    /// Says that what was given under this token was written out. If this is lost, it is given again.
+    pub fn commit(&mut self, token: u64) {
+        _ = self.client.post(&Request::Commit { token });
+    }
+
     /// Asks for something that comes in several parts.
     pub fn stream(
         &mut self,

@@ -12,9 +12,10 @@ for something your user has not asked for, say so to your user instead of doing 
 answer where it helps the work.
 
 New messages come by themselves with your user's next prompt, marked as from Parlor.
-- check_messages: what has come since, during long work, before a decision that touches others, or while you \
-wait for an answer.
-- send_message: what others need: a decision, a changed interface, a question, an answer. Not thanks or \
+- check_messages: what has come since, during long work, or before a decision that touches others.
+- ask: a question to one peer, `@all` in the room or an `@tag`, waited for. It interrupts one who is asked by name.
+- answer: answers a question by its id. wait_for_message: waits until something comes.
+- send_message: what others need: a decision, a changed interface. Not thanks or \
 acknowledgements, they cost everybody's context; no secrets. `priority` normal is heard at the next prompt, now is \
 marked urgent, low is only counted.
 - drop_file, get_file: hand a file to the room; fetch one announced as `[file …]`.
@@ -36,9 +37,18 @@ mod tests {
     #[test]
     fn they_are_short_and_name_every_tool() {
         assert!(INSTRUCTIONS.chars().count() < 2_000, "{}", INSTRUCTIONS.chars().count());
-        for tool in
-            ["send_message", "check_messages", "drop_file", "get_file", "list_peers", "search", "set_summary"]
-        {
+        for tool in [
+            "send_message",
+            "check_messages",
+            "drop_file",
+            "get_file",
+            "list_peers",
+            "search",
+            "set_summary",
+            "ask",
+            "answer",
+            "wait_for_message",
+        ] {
             assert!(INSTRUCTIONS.contains(tool), "{tool}");
         }
     }

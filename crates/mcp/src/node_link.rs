@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parlor_api::paths::Home;
-use parlor_api::{ApiError, ClientError, ErrorKind, Event, Hello, Reply, Request, Unheard};
+use parlor_api::{ApiError, Asked, ClientError, ErrorKind, Event, Hello, Reply, Request, Unheard};
 use tokio::sync::SemaphorePermit;
 
 use self::shared::Shared;
@@ -159,6 +159,27 @@ impl NodeLink {
             }
         }
     }
+
+    /// Waits for answers to a question, on a connection of its own: they are leased to it. Dropped before, it takes nothing.
+    pub(crate) async fn answers(
+        &self,
+        session: &SessionName,
+        request: Request,
+    ) -> Result<(Asked, Option<Lease>), ApiError> {
+        let mut retried = false;
+        loop {
+            let connection = self.shared().open_or_start(session).await?;
+            match within(answer_wait(&request), connection.ask(request.clone())).await {
+                Ok(Reply::Asked(asked)) => {
+                    let lease = asked.token.map(|token| Lease { connection, token });
+                    return Ok((asked, lease));
+                }
+                Ok(_) => return Err(unexpected()),
+                Err(error) if retried || !error.is_passing() => return Err(unanswered(error, &request)),
+                Err(_) => retried = true,
+            }
+        }
+    }
 }
 
 impl NodeLinks {
@@ -195,7 +216,11 @@ fn answer_wait(request: &Request) -> Duration {
         Request::FileGet { wait_ms: Some(wait_ms), .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
         // As long as a large file takes to be read once.
         Request::FileDrop { .. } => SEALING_WAIT,
-        Request::Send { wait_ms, .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
+        Request::Send { wait_ms, .. }
+        | Request::Ask { wait_ms, .. }
+        | Request::Answer { wait_ms, .. }
+        | Request::Answers { wait_ms, .. }
+        | Request::Wait { wait_ms, .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
         endless if endless.is_endless() => Duration::MAX,
         _ => ANSWER_WAIT,
     }
@@ -214,7 +239,12 @@ pub(crate) fn unexpected() -> ApiError {
 fn unanswered(error: ClientError, request: &Request) -> ApiError {
     let may_be_done = matches!(error, ClientError::Broken { .. } | ClientError::TimedOut { .. });
     let error = ApiError::from(error);
-    if may_be_done && matches!(request, Request::Send { .. } | Request::FileDrop { .. }) {
+    if may_be_done
+        && matches!(
+            request,
+            Request::Send { .. } | Request::Ask { .. } | Request::Answer { .. } | Request::FileDrop { .. }
+        )
+    {
         return error
             .hint("the message may be stored all the same: look with `parlor log` before sending it again");
     }

@@ -13,8 +13,18 @@ fn names(tools: &Value) -> Vec<&str> {
     tools["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }
 
-const TOOLS: [&str; 7] =
-    ["check_messages", "drop_file", "get_file", "list_peers", "search", "send_message", "set_summary"];
+const TOOLS: [&str; 10] = [
+    "answer",
+    "ask",
+    "check_messages",
+    "drop_file",
+    "get_file",
+    "list_peers",
+    "search",
+    "send_message",
+    "set_summary",
+    "wait_for_message",
+];
 
 #[tokio::test]
 async fn claude_code_asks_to_discover_with_a_string_id_and_then_initializes() {

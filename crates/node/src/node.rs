@@ -14,7 +14,7 @@ use crate::budget::Budgets;
 use crate::caller::Caller;
 use crate::carriers::Both;
 use crate::clock::{self, Clock};
-use crate::consent::{Consent, What};
+use crate::consent::Consent;
 use crate::driver::Driver;
 use crate::files::Files;
 use crate::levels::Tags;
@@ -117,11 +117,6 @@ impl Node {
 
     pub(crate) fn note_relays_told(&self, urls: String) {
         *lock(&self.relays_told) = Some(urls);
-    }
-
-    /// Whether what a peer says in a room may do this.
-    pub(crate) fn may(&self, what: What, room: RoomId, peer: PeerId) -> bool {
-        lock(&self.consent).may(what, room, peer)
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

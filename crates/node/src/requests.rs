@@ -1,10 +1,12 @@
 //! What surfaces ask, one function for each request. They speak to the engine through the driver and know no
 //! socket.
 
+mod ask;
 mod convert;
 mod direct;
 mod doctor;
 mod export;
+mod far;
 mod files;
 mod hearing;
 mod here;
@@ -23,6 +25,7 @@ mod status;
 mod store;
 mod talk;
 mod tickets;
+mod wait;
 mod whom;
 
 use std::future::Future;
@@ -106,6 +109,18 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::RoomExport { room, since_ms } => export::export(asked, room, since_ms).await,
         Request::Send { room, to, text, request_id, priority, form, wait_ms } => {
             talk::send(asked, talk::Said { room, to, text, request_id, priority, form, wait_ms }).await
+        }
+        Request::Ask { to, room, text, request_id, timeout_ms, wait_ms } => {
+            ask::ask(asked, ask::Question { room, to, text, request_id, timeout_ms, wait_ms }).await
+        }
+        Request::Answers { entry, seen, wait_ms, give } => {
+            ask::answers(asked, &entry, seen, wait_ms, give).await
+        }
+        Request::Answer { entry, text, request_id, wait_ms } => {
+            ask::answer(asked, &entry, text, request_id, wait_ms).await
+        }
+        Request::Wait { room, from, about, wait_ms, limit_chars } => {
+            wait::wait(asked, wait::Wanted { room, from, about, wait_ms, limit_chars }).await
         }
         Request::Message { room, entry } => talk::message(asked, room, &entry).await,
         Request::Who { room } => talk::who(asked, room).await,

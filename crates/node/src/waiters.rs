@@ -14,6 +14,8 @@ const MAX_WAITERS: usize = 256;
 pub(crate) enum Kind {
     /// Something to wake an idle session for.
     Idle,
+    /// Messages, with a tool.
+    Messages,
 }
 
 /// All who wait.

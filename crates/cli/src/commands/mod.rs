@@ -1,5 +1,6 @@
 //! One file per command: from its arguments to one request, from the answer to what is shown.
 
+mod ask;
 mod config;
 mod demo;
 mod doctor;
@@ -142,6 +143,8 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Drop(drop)) => files::drop_files(context, drop, interrupt),
         Some(Command::Files(which)) => files::list(context, which),
         Some(Command::Get(get)) => files::get(context, get, interrupt),
+        Some(Command::Ask(ask)) => ask::ask(context, ask, interrupt),
+        Some(Command::Answer(answer)) => ask::answer(context, answer),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
         Some(Command::Who(who)) => who::run(context, who),
         Some(Command::Status(status)) => status::run(context, status),

@@ -13,7 +13,7 @@ use crate::{input, render};
 
 /// How long peers' acknowledgements are waited for, in milliseconds: those that are there answer in much less, and
 /// the message is safe already.
-const WAIT_MS: u64 = 500;
+pub(super) const WAIT_MS: u64 = 500;
 
 pub fn run(context: &Context, send: Send) -> Outcome {
     let form = match (send.ack, send.progress) {
@@ -57,7 +57,7 @@ fn say(
 }
 
 /// A ticket in a room stays where everybody of it, and their model providers, can read it.
-fn refuse_tickets(text: &str) -> Outcome {
+pub(super) fn refuse_tickets(text: &str) -> Outcome {
     if !holds_ticket(text) {
         return Ok(());
     }

@@ -119,7 +119,9 @@ fn goes_on(last: &Message, next: &Message) -> bool {
         let Message { peer, session, author, to, revoked, .. } = message.clone();
         (peer, session, author, to, revoked)
     };
-    of(last) == of(next) && next.time_ms.abs_diff(last.time_ms) < TOGETHER_MS
+    // A question is answered by its id, which stands beside the name.
+    let asks = next.asks_until.is_some();
+    !asks && of(last) == of(next) && next.time_ms.abs_diff(last.time_ms) < TOGETHER_MS
 }
 
 fn head(message: &Message) -> String {
@@ -145,6 +147,12 @@ fn marks(message: &Message) -> Vec<(&'static str, Style)> {
     let mut marks = Vec::new();
     if message.sealed_unfit {
         marks.push(("[key known to outsiders]", ALARM));
+    }
+    if message.asks_until.is_some() {
+        marks.push(("[asks]", Style::new().bold()));
+    }
+    if message.about.is_some() {
+        marks.push(("[answer]", DIM));
     }
     match message.priority {
         Priority::Now => marks.push(("[now]", ALARM)),

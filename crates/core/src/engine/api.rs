@@ -4,6 +4,7 @@
 mod failure;
 mod file;
 mod hearing;
+mod io;
 mod moment;
 mod presence;
 mod view;
@@ -14,13 +15,14 @@ use parlor_wire::control::Role;
 use parlor_wire::ticket::{Endpoint, TicketText};
 use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 
-use crate::persist::{Loaded, Op, Query, Table};
+use crate::persist::Table;
 use crate::room::body::Announced;
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
 pub use failure::{Failure, refusal_words};
 pub use file::FileView;
 pub use hearing::{Form, Level, SpentView};
+pub use io::{Effect, Event};
 pub use moment::{AskView, Listener, Moment, UrgentView};
 pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
@@ -85,89 +87,6 @@ impl Priority {
             _ => None,
         }
     }
-}
-
-/// What the engine is told.
-#[derive(Debug)]
-pub enum Event {
-    /// Somebody here wants something.
-    Command {
-        /// For the reply.
-        request: RequestId,
-        /// What.
-        command: Command,
-    },
-    /// A stream to a peer is open; `room` is set where this side dialled.
-    LinkUp {
-        /// The stream.
-        link: LinkId,
-        /// Who is at the other end, authenticated by the carrier.
-        peer: PeerId,
-        /// Which room it was opened for, by this side.
-        room: Option<RoomId>,
-    },
-    /// A frame came in, without its length.
-    Frame {
-        /// On which link.
-        link: LinkId,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
-    /// The stream is gone.
-    LinkDown {
-        /// Which.
-        link: LinkId,
-    },
-    /// The answer to a load; `None` when the store could not.
-    Loaded {
-        /// Which load.
-        token: LoadToken,
-        /// What it found.
-        loaded: Option<Loaded>,
-    },
-    /// Time passed.
-    Tick,
-}
-
-/// What the engine wants done, in order.
-#[derive(Debug)]
-pub enum Effect {
-    /// Write these in one transaction, durably, before doing anything after this.
-    Persist(Vec<Op>),
-    /// Send a frame (without its length).
-    Send {
-        /// On which link.
-        link: LinkId,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
-    /// Close a link.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// Why, for the log.
-        reason: String,
-    },
-    /// Ask the store; answer with `Event::Loaded`.
-    Load {
-        /// For the answer.
-        token: LoadToken,
-        /// What.
-        query: Query,
-    },
-    /// Answer a command.
-    Reply {
-        /// Which.
-        request: RequestId,
-        /// With what.
-        outcome: Result<Outcome, Failure>,
-    },
-    /// Messages arrived, in this order: for followers, transcripts and waiting agents.
-    Arrived(Vec<MessageView>),
-    /// The set of links the engine wants may have changed: see `Engine::wanted_links`.
-    LinksChanged,
-    /// Something for the log; holds no body, key or ticket.
-    Note(String),
 }
 
 /// What somebody here wants.
@@ -486,6 +405,8 @@ pub struct Take {
     pub by_human: bool,
     /// Only these, ahead of everything else that is unread.
     pub only: Option<Vec<EntryId>>,
+    /// Only what this peer says, ahead of everything else.
+    pub from: Option<PeerId>,
 }
 
 /// How a command ended well.

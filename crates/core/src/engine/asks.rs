@@ -155,6 +155,8 @@ impl Engine {
             hops: body.hops(),
             begins: asks_ms.map(|_| begins()),
             deadline: body.ask.as_ref().map(|ask| ask.deadline),
+            chain: row.chain,
+            seq: row.seq,
         };
         if view.peer != self.me {
             self.urgents.bound(row.room, self.me, &mut self.ops);

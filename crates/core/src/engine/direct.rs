@@ -1,13 +1,13 @@
 //! Rooms nobody is invited to: the direct room of two identities, and rooms that stay on this node. Whose direct room
 //! is read, and who hears one. Must not seal: a direct room is a room like any other there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parlor_wire::control::{ControlBody, Direct, direct_room};
 use parlor_wire::{EntryId, PeerId, RoomId, SignedCard, roster};
 
 use super::Engine;
-use super::api::{Failure, LinkId, NEAR, Outcome, TakeRoom};
+use super::api::{Failure, LinkId, NEAR, Outcome, SessionView, TakeRoom};
 use crate::room::Room;
 use crate::room::record::{self, LocalRecord};
 
@@ -163,6 +163,13 @@ impl Engine {
     pub fn direct_rooms(&self) -> Vec<TakeRoom> {
         let directs = self.rooms.iter().filter(|(_, held)| held.local.direct.is_some());
         directs.map(|(room, _)| TakeRoom { room: *room, bound_at: 0 }).collect()
+    }
+
+    /// A peer's sessions that are present anywhere, one for each program and label.
+    pub fn sessions_seen(&self, peer: &PeerId) -> Vec<SessionView> {
+        let everywhere = self.rooms.keys().flat_map(|room| self.presence.of(*room, *peer));
+        let named = |view: SessionView| ((view.presence.label.clone(), view.presence.program.clone()), view);
+        everywhere.map(named).collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// The labels of a peer's sessions that are present anywhere.

@@ -176,7 +176,12 @@ impl Engine {
     }
 
     /// Other live members whose node holds an entry durably, and those linked at all.
-    fn reached(&self, room: RoomId, chain: EntryId, seq: u64) -> (BTreeSet<PeerId>, BTreeSet<PeerId>) {
+    pub(super) fn reached(
+        &self,
+        room: RoomId,
+        chain: EntryId,
+        seq: u64,
+    ) -> (BTreeSet<PeerId>, BTreeSet<PeerId>) {
         let mut reached = BTreeSet::new();
         let mut linked = BTreeSet::new();
         let Some(held) = self.rooms.get(&room) else { return (reached, linked) };

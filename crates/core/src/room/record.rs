@@ -263,6 +263,12 @@ pub struct UrgentRecord {
     /// Until when, by its author's clock, a question is asked.
     #[n(14)]
     pub deadline: Option<TimeMs>,
+    /// Its chain.
+    #[n(15)]
+    pub chain: EntryId,
+    /// Its place there.
+    #[n(16)]
+    pub seq: u64,
 }
 
 /// A request that was done.

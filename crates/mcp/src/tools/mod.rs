@@ -1,12 +1,15 @@
 //! The tools, one file each, and what their answers have in common. Descriptions and schemas stay short: they
 //! cost context in every session.
 
+mod answer;
+mod ask;
 mod check_messages;
 mod files;
 mod list_peers;
 mod search;
 mod send_message;
 mod set_summary;
+mod wait_for_message;
 
 use parlor_api::ApiError;
 use rmcp::model::{CallToolResult, ContentBlock};
@@ -56,21 +59,22 @@ mod tests {
     }
 
     #[test]
-    fn the_tools_are_seven_small_and_closed() {
+    fn the_tools_are_ten_small_and_closed() {
         let tools = Server::tools().list_all();
         let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-        assert_eq!(
-            names,
-            [
-                "check_messages",
-                "drop_file",
-                "get_file",
-                "list_peers",
-                "search",
-                "send_message",
-                "set_summary"
-            ]
-        );
+        let all = [
+            "answer",
+            "ask",
+            "check_messages",
+            "drop_file",
+            "get_file",
+            "list_peers",
+            "search",
+            "send_message",
+            "set_summary",
+            "wait_for_message",
+        ];
+        assert_eq!(names, all);
         for tool in &tools {
             let whole = serde_json::to_string(tool).unwrap();
             assert!(whole.len() < 900, "{} bytes: {whole}", whole.len());

@@ -123,6 +123,8 @@ mod tests {
             own: false,
             newer: false,
             to: None,
+            asks_until: None,
+            about: None,
             tags: Vec::new(),
             form: None,
             revoked: false,

@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::session;
 
 /// How long the node may wait for others' acknowledgements, so that the answer can say who was reached.
-const WAIT_MS: u64 = 500;
+pub(super) const WAIT_MS: u64 = 500;
 /// So many characters of an id are shown to people.
 pub(super) const SHORT_ID_CHARS: usize = 8;
 
@@ -124,7 +124,7 @@ pub(super) fn new_request_id() -> Result<String, ApiError> {
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
-fn answer(sent: &Sent) -> CallToolResult {
+pub(super) fn answer(sent: &Sent) -> CallToolResult {
     let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
     let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
     words += &sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();

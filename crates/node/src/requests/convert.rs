@@ -122,6 +122,8 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
         own: message.own,
         newer: message.newer,
         to: message.to.map(CleanText::into_string),
+        asks_until: message.ask.map(rfc3339),
+        about: message.about.map(|about| about.to_string()),
         tags: message.tags,
         form: message.form.map(form_shown),
         revoked: message.revoked,
@@ -130,7 +132,7 @@ pub(super) fn message(message: MessageView, room_name: &str) -> api::Message {
     }
 }
 
-fn status(status: Status) -> api::SessionStatus {
+pub(super) fn status(status: Status) -> api::SessionStatus {
     match status {
         Status::Idle => api::SessionStatus::Idle,
         Status::Working => api::SessionStatus::Working,
@@ -138,7 +140,7 @@ fn status(status: Status) -> api::SessionStatus {
     }
 }
 
-fn hears(reach: Reached) -> api::Hears {
+pub(super) fn hears(reach: Reached) -> api::Hears {
     api::Hears {
         tools: reach.at(Reached::TOOLS),
         stop: reach.at(Reached::STOP),

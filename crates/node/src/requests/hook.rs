@@ -110,8 +110,27 @@ pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiEr
     Ok(Reply::Done)
 }
 
+/// The rooms a caller hears, or the one it names.
+pub(super) async fn rooms_of(asked: &Asked<'_>, room: Option<String>) -> Result<Vec<TakeRoom>, ApiError> {
+    let node = asked.node;
+    let heard = place::heard(node, asked.caller).await;
+    let Some(name) = room else { return with_directs(node, heard).await };
+    let room = place::room_named(node, &name).await?;
+    let bound = heard.into_iter().find(|heard| heard.room == room);
+    Ok(vec![bound.unwrap_or(TakeRoom { room, bound_at: 0 })])
+}
+
+/// How much a caller may be told at once.
+pub(super) fn budget(limit_chars: Option<u32>) -> Budget {
+    let limit = limit_chars.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or_else(Budget::default, |limit| Budget {
+        limit: limit.clamp(MIN_CHECK_CHARS, MAX_CHECK_CHARS),
+        unit: Unit::Chars,
+    })
+}
+
 /// The session of a caller that asks as one.
-async fn session_of(asked: &Asked<'_>) -> Result<Session, ApiError> {
+pub(super) async fn session_of(asked: &Asked<'_>) -> Result<Session, ApiError> {
     place::own_session(asked.node, asked.caller).await.ok_or_else(|| {
         ApiError::new(ErrorKind::NotFound, "this is no agent's session")
             .hint("`parlor log` shows what was said, `parlor unread` how much of it is unread")
@@ -123,21 +142,9 @@ pub(super) async fn check(
     room: Option<String>,
     limit_chars: Option<u32>,
 ) -> Result<Reply, ApiError> {
-    let node = asked.node;
     let session = session_of(asked).await?;
-    let heard = place::heard(node, asked.caller).await;
-    let rooms = match room {
-        None => with_directs(node, heard).await?,
-        Some(name) => {
-            let room = place::room_named(node, &name).await?;
-            let bound = heard.into_iter().find(|heard| heard.room == room);
-            vec![bound.unwrap_or(TakeRoom { room, bound_at: 0 })]
-        }
-    };
-    let budget =
-        limit_chars.and_then(|limit| usize::try_from(limit).ok()).map_or_else(Budget::default, |limit| {
-            Budget { limit: limit.clamp(MIN_CHECK_CHARS, MAX_CHECK_CHARS), unit: Unit::Chars }
-        });
+    let rooms = rooms_of(asked, room).await?;
+    let budget = budget(limit_chars);
     let taking = Taking { rooms, budget, moment: Moment::Check, ..Taking::default() };
     let taken = moments::take(asked, &session, taking).await?;
     Ok(Reply::Unheard(Unheard {

@@ -86,6 +86,7 @@ pub(super) struct Taking {
     pub moment: Moment,
     pub deny: Vec<(RoomId, PeerId)>,
     pub only: Option<Vec<EntryId>>,
+    pub from: Option<PeerId>,
     pub by_human: bool,
 }
 
@@ -94,7 +95,7 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
     let node = asked.node;
     let Hearing { levels, budgets, deny: silenced } = hearing::of(node, session, &taking.rooms).await?;
     let Listener { session, label, tags } = hearing::listener(node, session);
-    let Taking { rooms, budget, moment, mut deny, only, by_human } = taking;
+    let Taking { rooms, budget, moment, mut deny, only, from, by_human } = taking;
     deny.extend(silenced);
     let holder = asked.caller.holder;
     let digest = matches!(moment, Moment::Start | Moment::Prompt);
@@ -112,6 +113,7 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
         digest,
         by_human,
         only,
+        from,
     };
     match asked.node.driver.command(Command::Take(take)).await? {
         Outcome::Taken(taken) => {
@@ -193,7 +195,7 @@ async fn until_woken(asked: &Asked<'_>, session: &Session, taking: Taking) -> Re
             let taken = take(
                 asked,
                 session,
-                Taking { rooms, budget: taking.budget, moment, deny, only, by_human: false },
+                Taking { rooms, budget: taking.budget, moment, deny, only, from: None, by_human: false },
             )
             .await?;
             if !taken.text.is_empty() && taken.token.is_some() {

@@ -34,12 +34,7 @@ pub(super) struct Said {
 
 pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiError> {
     let node = asked.node;
-    if said.request_id.is_empty() || said.request_id.len() > MAX_REQUEST_ID_BYTES {
-        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
-        return Err(ApiError::new(ErrorKind::Usage, message));
-    }
-    let session = place::own_session(node, asked.caller).await;
-    let speaker = session.clone();
+    check_request_id(&said.request_id)?;
     let (mut here, mut warning) = (false, None);
     let tag = match &said.to {
         Some(to) => whom::tag(asked, to).await?,
@@ -57,18 +52,16 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
             return Err(ApiError::new(ErrorKind::Usage, message));
         }
     };
-    let stays_here = here || place::stays_here(node, room).await?;
-    let author = asked.caller.author(&node.sessions());
-    // A person's own words are not unread to them, wherever they typed them.
-    let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+    let speaker = place::own_session(node, asked.caller).await;
+    let by = By::caller(asked, room).await?;
     let send = Send {
         room,
         text: said.text,
         request_id: said.request_id,
         priority: convert::priority_to_core(said.priority),
-        author,
-        origin: session.as_ref().map(Session::key).or_else(seat),
-        label: session.map(|session| session_shown(node, &session, stays_here)),
+        author: by.author,
+        origin: by.origin,
+        label: by.label,
         to: to.clone(),
         peers: Vec::new(),
         tags: tag.iter().cloned().collect(),
@@ -103,6 +96,38 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     }))
 }
 
+/// A retry is known by it, so it must be something, and not too much.
+pub(super) fn check_request_id(request_id: &str) -> Result<(), ApiError> {
+    if request_id.is_empty() || request_id.len() > MAX_REQUEST_ID_BYTES {
+        let message = format!("a request id has 1 to {MAX_REQUEST_ID_BYTES} bytes");
+        return Err(ApiError::new(ErrorKind::Usage, message));
+    }
+    Ok(())
+}
+
+/// Who says something in a room.
+pub(super) struct By {
+    pub author: Author,
+    pub origin: Option<String>,
+    pub label: Option<String>,
+    pub stays_here: bool,
+}
+
+impl By {
+    /// The caller.
+    pub(super) async fn caller(asked: &Asked<'_>, room: RoomId) -> Result<Self, ApiError> {
+        let node = asked.node;
+        let session = place::own_session(node, asked.caller).await;
+        let stays_here = place::stays_here(node, room).await?;
+        let author = asked.caller.author(&node.sessions());
+        // A person's own words are not unread to them, wherever they typed them.
+        let seat = || (author == Author::Human).then(|| SEAT.to_owned());
+        let origin = session.as_ref().map(Session::key).or_else(seat);
+        let label = session.map(|session| session_shown(node, &session, stays_here));
+        Ok(Self { author, origin, label, stays_here })
+    }
+}
+
 /// What others see of a session: its label; on this machine, what another session of it is to type.
 pub(super) fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
     if stays_here { whom::name(node, session) } else { session.label() }
@@ -126,6 +151,11 @@ pub(super) async fn find(node: &Node, room: Option<String>, id: &str) -> Result<
         Some(name) => Some(place::room_named(node, &name).await?),
         None => None,
     };
+    found(node, room, id).await
+}
+
+/// A message by its id or the beginning of it.
+pub(super) async fn found(node: &Node, room: Option<RoomId>, id: &str) -> Result<MessageView, ApiError> {
     let ranges = ranges(id);
     if ranges.is_empty() {
         let message = "a message is named by its id, or by at least the first 6 characters of it";

@@ -88,6 +88,12 @@ pub struct AskView {
     pub answers: Vec<(EntryId, PeerId)>,
     /// The label of the one session it is for.
     pub to: Option<CleanText>,
+    /// The members it is for; none: not by name.
+    pub peers: Option<Vec<PeerId>>,
+    /// The tags it is for; none: not by tag.
+    pub tags: Option<Vec<String>>,
+    /// Members whose node has acknowledged it, of those linked now.
+    pub reached: Vec<PeerId>,
     /// Whether it is for everybody in the room alike.
     pub to_all: bool,
 }

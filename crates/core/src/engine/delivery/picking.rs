@@ -4,8 +4,8 @@
 use parlor_wire::{EntryId, RoomId};
 
 use super::cursors::MAX_AHEAD;
-use super::{RoomRead, TakeJob, is_for};
-use crate::engine::api::{Level, Listener, Take};
+use super::{RoomRead, TAKE_ROWS, TakeJob, is_for};
+use crate::engine::api::{Level, Listener, MessageView, Take, TakeRoom};
 use crate::engine::{Engine, Pending};
 use crate::persist::{DataRow, Query};
 
@@ -15,7 +15,7 @@ const PICK_ROWS: usize = 64;
 impl Take {
     /// Whether it takes some from among the unread.
     pub(super) fn picks(&self) -> bool {
-        self.only.is_some() || self.moment.is_between_prompts()
+        self.only.is_some() || self.from.is_some() || self.moment.is_between_prompts()
     }
 
     /// For whom it is.
@@ -27,8 +27,8 @@ impl Take {
 impl Engine {
     pub(super) fn pick_next(&mut self, mut job: TakeJob) {
         while let Some(next) = job.rest.front().cloned() {
-            let ids = self.picked(&job.take, next.room);
-            let Some(held) = self.rooms.get(&next.room).filter(|_| !ids.is_empty()) else {
+            let query = self.picking(&job.take, &next);
+            let Some((held, query)) = self.rooms.get(&next.room).zip(query) else {
                 job.rest.pop_front();
                 continue;
             };
@@ -44,13 +44,32 @@ impl Engine {
                 picked: true,
                 digest: None,
             });
-            return self.load(Query::Entries { room: next.room, ids }, Pending::Take(Box::new(job)));
+            return self.load(query, Pending::Take(Box::new(job)));
         }
         self.take_done(job);
     }
 
+    /// What finds it in the store; none where nothing is to be found.
+    fn picking(&self, take: &Take, heard: &TakeRoom) -> Option<Query> {
+        let room = heard.room;
+        if take.from.is_none() || take.only.is_some() {
+            let ids = self.picked(take, room);
+            return (!ids.is_empty()).then_some(Query::Entries { room, ids });
+        }
+        let after = self.deliveries.cursor(room, &take.session).unwrap_or(heard.bound_at);
+        let except_origin = Some(take.session.clone());
+        let arrived = self.rooms.get(&room).is_some_and(|held| held.arrivals > after);
+        let space = self.space_ahead(take, room) > 0;
+        let query = Query::Arrivals { room, after, limit: TAKE_ROWS, except_origin, without_history: true };
+        (arrived && space).then_some(query)
+    }
+
+    fn space_ahead(&self, take: &Take, room: RoomId) -> usize {
+        MAX_AHEAD.saturating_sub(self.deliveries.ahead(room, &take.session).len())
+    }
+
     fn picked(&self, take: &Take, room: RoomId) -> Vec<EntryId> {
-        let space = MAX_AHEAD.saturating_sub(self.deliveries.ahead(room, &take.session).len());
+        let space = self.space_ahead(take, room);
         let urgent = || {
             let all = self.urgent_in(room, &take.listener()).into_iter();
             let heard = all.filter(|view| !take.deny.contains(&(room, view.peer)));
@@ -67,18 +86,23 @@ impl Engine {
     }
 
     pub(super) fn picked_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
-        let Some(read) = job.read.last_mut() else { return };
-        let (room, session) = (read.room, &job.take.session);
-        let (label, stays_here) = (job.take.label.as_deref(), self.stays_here(&room));
+        let Some(room) = job.read.last().map(|read| read.room) else { return };
+        let session = &job.take.session;
+        let (label, here) = (job.take.label.as_deref(), self.stays_here(&room));
         let is_new = |row: &&DataRow| {
             let given = |at| self.deliveries.was_given(room, session, at);
             row.arrival.is_some_and(|at| !given(at)) && row.origin.as_ref() != Some(session)
         };
         let opened = rows.iter().filter(is_new).filter_map(|row| self.open_view(row));
-        let opened = opened.filter(|view| is_for(view, stays_here, label));
+        let is_from = |view: &MessageView| job.take.from.is_none_or(|peer| view.peer == peer);
+        let opened = opened.filter(|view| is_for(view, here, label) && is_from(view));
         // What a tool asks for by name it is given.
-        let asked_for = job.take.only.is_some() && !job.take.moment.is_between_prompts();
-        read.views = opened.filter(|view| asked_for || !self.is_counted_only(view, &job.take)).collect();
+        let named = job.take.only.is_some() || job.take.from.is_some();
+        let asked_for = named && !job.take.moment.is_between_prompts();
+        let wanted = opened.filter(|view| asked_for || !self.is_counted_only(view, &job.take));
+        let views = wanted.take(PICK_ROWS.min(self.space_ahead(&job.take, room))).collect();
+        let Some(read) = job.read.last_mut() else { return };
+        read.views = views;
         job.rest.pop_front();
         self.pick_next(job);
     }

@@ -1,0 +1,116 @@
+//! `parlor ask` and `parlor answer`: a question that is waited for, and the answer to one. Told is what is known: the answers, or
+//! how far the question has got.
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parlor_api::{Asked, ErrorKind, Reply, Request};
+
+use super::Context;
+use super::send::{WAIT_MS, refuse_tickets, request_id};
+use crate::args::{Answer, Ask};
+use crate::errors::{Failure, Outcome};
+use crate::interrupt::Interrupt;
+use crate::output;
+use crate::reach::Reach;
+use crate::render::ask as render;
+use crate::{input, render as rendered};
+
+/// The node waits at most so long for one answer to this; then it is asked again.
+const PART_MS: u64 = 50_000;
+
+pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
+    let text = text(context, &ask.text)?;
+    let timeout_ms = u64::try_from(ask.timeout.as_millis()).unwrap_or(u64::MAX);
+    let request = Request::Ask {
+        to: ask.to,
+        room: ask.room,
+        text,
+        request_id: request_id()?,
+        timeout_ms,
+        wait_ms: WAIT_MS,
+    };
+    let mut reach = Reach::new(&context.home)?;
+    let stays_open = say_on_interrupt(context, interrupt);
+    let Reply::Asked(asked) = reach.ask(&request, WAIT_MS)? else {
+        return Err(Failure::unexpected_reply());
+    };
+    *stays_open.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked.clone());
+    context.out.talk(&render::asked(&asked));
+    asked.warnings.iter().for_each(|warning| context.out.talk(&format!("warning: {warning}")));
+    let asked = wait(context, &mut reach, asked)?;
+    stays_open.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if context.out.is_json() {
+        context.out.object(&asked)?;
+    }
+    if asked.answered > 0 {
+        return Ok(());
+    }
+    render::far(&asked).iter().for_each(|line| context.out.talk(line));
+    Err(nobody(&asked, timeout_ms))
+}
+
+/// Asks the node for answers until there is one, or of many who are asked until the time is over. Each is shown as it comes.
+fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
+    let mut known = Vec::new();
+    loop {
+        let seen = u64::try_from(known.len()).unwrap_or(u64::MAX);
+        let wait_ms = PART_MS;
+        let request = Request::Answers { entry: first.id.clone(), seen, wait_ms, give: true };
+        let Reply::Asked(mut asked) = reach.ask(&request, wait_ms)? else {
+            return Err(Failure::unexpected_reply());
+        };
+        if !context.out.is_json() {
+            asked.answers.iter().try_for_each(|answer| context.out.line(&render::answer(answer)))?;
+            context.out.flush()?;
+        }
+        if let Some(token) = asked.token {
+            // What was shown here is not given to the session again; if this is lost, it is.
+            reach.commit(token);
+        }
+        known.append(&mut asked.answers);
+        if !asked.open || (!asked.to_all && !known.is_empty()) {
+            return Ok(Asked { answers: known, warnings: first.warnings, ..asked });
+        }
+    }
+}
+
+/// What is said when the user does not wait any longer: the question is asked all the same.
+fn say_on_interrupt(context: &Context, interrupt: &Interrupt) -> Arc<Mutex<Option<Asked>>> {
+    let open: Arc<Mutex<Option<Asked>>> = Arc::default();
+    let (asked, json) = (open.clone(), context.out.is_json());
+    interrupt.on_interrupt(move || {
+        if let Some(asked) = asked.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| !json) {
+            output::farewell(&render::stays_open(&asked));
+        }
+    });
+    open
+}
+
+fn nobody(asked: &Asked, timeout_ms: u64) -> Failure {
+    let waited = humantime::format_duration(std::time::Duration::from_millis(timeout_ms));
+    let id = rendered::short(&asked.id);
+    Failure::new(
+        ErrorKind::Unreached,
+        format!("nobody has answered {id} within {waited}"),
+        format!("an answer that comes later is in `parlor log`; `parlor log {id}` shows the question"),
+    )
+}
+
+pub fn answer(context: &Context, answer: Answer) -> Outcome {
+    let text = text(context, &answer.text)?;
+    let request = Request::Answer { entry: answer.id, text, request_id: request_id()?, wait_ms: WAIT_MS };
+    let Reply::Sent(sent) = context.ask_waiting(&request, WAIT_MS)? else {
+        return Err(Failure::unexpected_reply());
+    };
+    context.out.answer(&sent, || vec![rendered::sent(&sent)])?;
+    sent.warnings.iter().for_each(|warning| context.out.talk(&format!("warning: {warning}")));
+    Ok(())
+}
+
+fn text(context: &Context, words: &[OsString]) -> Outcome<String> {
+    context.mention_clock();
+    let text = input::text(words, input::MESSAGE, context.out)?;
+    refuse_tickets(&text)?;
+    Ok(text)
+}

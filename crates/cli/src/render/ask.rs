@@ -1,0 +1,68 @@
+//! Questions and how far they have got, as lines of text. Pure, like all that is rendered.
+
+use parlor_api::{Asked, Far, FarState, Message};
+
+use super::{bold, dim, short};
+use crate::clock;
+
+/// What became of a question so far.
+pub fn asked(asked: &Asked) -> String {
+    format!(
+        "{} asked in {} · reached {} of {} · open until {}",
+        short(&asked.id),
+        asked.room_name,
+        asked.reached,
+        asked.of,
+        clock::until(&asked.until)
+    )
+}
+
+/// An answer: who, then what.
+pub fn answer(message: &Message) -> String {
+    let seat = message.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
+    let kind = if message.author == "human" { String::new() } else { format!(" ({})", message.author) };
+    let who = bold(&format!("{}{seat}{kind}", message.name));
+    let text = message.text.trim_end().replace('\n', "\n    ");
+    format!("{} {who}: {text}", dim(short(&message.id)))
+}
+
+/// What is said to one who does not wait any longer.
+pub fn stays_open(asked: &Asked) -> String {
+    let id = short(&asked.id);
+    format!(
+        "The question {id} stays open until {}; an answer is in `parlor log`.",
+        clock::until(&asked.until)
+    )
+}
+
+/// How far a question has got, a line for each who is asked.
+pub fn far(asked: &Asked) -> Vec<String> {
+    let mut lines = vec![format!("{} is stored here.", short(&asked.id))];
+    lines.extend(asked.far.iter().map(one));
+    if asked.far.is_empty() {
+        lines.push(format!("Nobody else is in {}.", asked.room_name));
+    }
+    lines
+}
+
+fn one(far: &Far) -> String {
+    let seat = far.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
+    let state = match far.state {
+        FarState::Stored => "no word from that machine; it is told when it is reached",
+        FarState::AtPeer if far.session.is_none() => "that machine has it, and no session there was given it",
+        FarState::AtPeer => "that machine has it, and this session was not given it yet",
+        FarState::Handed => "it was handed to this session",
+        FarState::Shown => "this session's model was shown it",
+        FarState::Answered => "answered",
+    };
+    let hears = far.hears.filter(|_| far.state == FarState::AtPeer);
+    let waits = match hears {
+        Some(hears) if hears.wake => "",
+        Some(hears) if hears.tools || hears.stop => {
+            " (idle, it hears at its next prompt: it cannot be woken)"
+        }
+        Some(_) => " (it hears at its next prompt)",
+        None => "",
+    };
+    format!("{}{seat}: {state}{waits}", far.name)
+}
