@@ -101,6 +101,7 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         }
     };
     settle(node, room, sent.id, &sealed).await?;
+    sent.warnings.extend(warning);
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
         room: room.to_string(),
