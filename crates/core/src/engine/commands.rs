@@ -392,7 +392,10 @@ impl Engine {
             return;
         }
         let key = send.request_id.as_bytes().to_vec();
-        self.load(Query::Record { table: Table::Request, key }, Pending::Send { request, send });
+        self.load(
+            Query::Record { table: Table::Request, key },
+            Pending::Send { request, send: Box::new(send) },
+        );
     }
 
     /// The store has said whether the request was done before.
@@ -442,7 +445,6 @@ impl Engine {
             form: send.form.map(Form::number),
             peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
             file: send.file.clone(),
-            ..Body::default()
         };
         if body.ask.is_some() {
             self.may_ask()?;

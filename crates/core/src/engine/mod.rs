@@ -86,7 +86,7 @@ pub struct Engine {
 
 /// What a load was for.
 enum Pending {
-    Send { request: RequestId, send: api::Send },
+    Send { request: RequestId, send: Box<api::Send> },
     Messages { request: RequestId },
     Listed { request: RequestId },
     Serve { link: LinkId, want: parlor_wire::frame::DataWant },
@@ -167,7 +167,7 @@ impl Engine {
     fn loaded(&mut self, token: LoadToken, loaded: Option<Loaded>) {
         let Some(pending) = self.loads.remove(&token) else { return };
         match pending {
-            Pending::Send { request, send } => self.send_checked(request, send, loaded),
+            Pending::Send { request, send } => self.send_checked(request, *send, loaded),
             Pending::Messages { request } => self.messages_loaded(request, loaded),
             Pending::Listed { request } => self.listed(request, loaded),
             Pending::Serve { link, want } => self.serve_loaded(link, &want, loaded),

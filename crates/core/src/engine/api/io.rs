@@ -8,6 +8,8 @@ use crate::persist::{Loaded, Op, Query};
 
 /// What the engine is told.
 #[derive(Debug)]
+// Each is carried out at once, and none is kept.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// Somebody here wants something.
     Command {
