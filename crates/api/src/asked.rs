@@ -76,3 +76,12 @@ pub enum FarState {
     /// It was answered.
     Answered,
 }
+
+/// One message, and how far it has got.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageFar {
+    /// The message.
+    pub id: String,
+    /// With whom.
+    pub far: Vec<Far>,
+}

@@ -16,7 +16,7 @@ pub mod reply;
 pub mod request;
 
 pub use ago::ago;
-pub use asked::{Asked, Far, FarState};
+pub use asked::{Asked, Far, FarState, MessageFar};
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;

@@ -11,6 +11,7 @@ mod consent;
 mod default_nick;
 mod driver;
 mod errors;
+mod evidence;
 mod feed;
 mod home_dir;
 mod identity_backup;

@@ -16,6 +16,7 @@ use crate::carriers::Both;
 use crate::clock::{self, Clock};
 use crate::consent::Consent;
 use crate::driver::Driver;
+use crate::evidence::Evidence;
 use crate::levels::Tags;
 use crate::life::Life;
 use crate::local_rooms::{self, LocalRooms};
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     pub local_rooms: LocalRooms,
     /// Who waits for something to happen.
     pub waiters: Waiters,
+    pub evidence: Evidence,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
@@ -95,6 +97,7 @@ impl Node {
             retention: parts.retention,
             local_rooms: parts.local_rooms,
             waiters: Waiters::default(),
+            evidence: Evidence::default(),
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),
