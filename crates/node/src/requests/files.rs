@@ -84,6 +84,9 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         origin: session.as_ref().map(Session::key).or_else(seat),
         label: session.map(|session| talk::session_shown(node, &session, stays_here)),
         to,
+        peers: Vec::new(),
+        ask: None,
+        about: None,
         tags: Vec::new(),
         form: None,
         file: Some(announced),
@@ -97,6 +100,7 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
             return Err(error);
         }
     };
+    sent.warnings.extend(warning);
     settle(node, room, sent.id, &sealed).await?;
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
