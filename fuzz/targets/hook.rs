@@ -15,7 +15,8 @@ pub fn run(bytes: &[u8]) {
 
 fn of_program(program: &dyn AgentProgram, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let of_environment = ["CLAUDE_PROJECT_DIR", "CLAUDE_PID", "GEMINI_PROJECT_DIR", "OPENCODE_PID"].map(|name| (name.to_owned(), text.clone()));
+    let of_environment = ["CLAUDE_PROJECT_DIR", "CLAUDE_PID", "GEMINI_PROJECT_DIR", "OPENCODE_PID"]
+        .map(|name| (name.to_owned(), text.clone()));
     for env in [BTreeMap::new(), of_environment.into()] {
         match program.parse_hook(bytes, &env) {
             Ok(call) => {
