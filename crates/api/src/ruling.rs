@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::reply::Person;
+use crate::people::Person;
 
 /// A ticket of a room, without its text: that is a key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

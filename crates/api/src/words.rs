@@ -36,7 +36,7 @@ pub enum SessionStatus {
     Idle,
     /// It works.
     Working,
-    /// Its human wants to be left alone: a word to others, which holds nothing back.
+    /// Its human wants it to be left alone between prompts.
     Dnd,
 }
 

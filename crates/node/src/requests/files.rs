@@ -87,9 +87,6 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         tags: Vec::new(),
         form: None,
         file: Some(announced),
-        peers: Vec::new(),
-        ask: None,
-        about: None,
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
     let mut sent = match node.driver.command(Command::Send(send)).await {
@@ -100,7 +97,6 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
             return Err(error);
         }
     };
-    sent.warnings.extend(warning);
     settle(node, room, sent.id, &sealed).await?;
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
