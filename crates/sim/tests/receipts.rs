@@ -69,6 +69,8 @@ fn wound_35_receipts_are_no_messages_bring_no_receipts_and_end() {
     }
     world.settle();
     assert_eq!(world.texts(1, room).len(), 5);
+    assert_eq!(others.drain(&mut world).len(), 5, "what another session of one's own says");
+    world.settle();
     assert!(others.drain(&mut world).is_empty(), "a receipt is unread to nobody");
     let before = (rows(&mut world, 0, room), rows(&mut world, 1, room));
     world.pass(3_600 * SECOND_MS);
