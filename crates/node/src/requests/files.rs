@@ -89,9 +89,6 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         about: None,
         tags: Vec::new(),
         form: None,
-        peers: Vec::new(),
-        ask: None,
-        about: None,
         file: Some(announced),
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
@@ -105,7 +102,6 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
     };
     sent.warnings.extend(warning);
     settle(node, room, sent.id, &sealed).await?;
-    sent.warnings.extend(warning);
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
         room: room.to_string(),
