@@ -20,7 +20,7 @@ mod ruling;
 mod words;
 
 pub use ago::ago;
-pub use asked::{Asked, Far, FarState};
+pub use asked::{Asked, Far, FarState, MessageFar};
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;

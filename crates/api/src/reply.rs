@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asked::Asked;
+use crate::asked::{Asked, MessageFar};
 use crate::files::{Dropped, File, Progress};
 pub use crate::people::{Hears, OwnSession, Peer, Person, Safety, Session};
 use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
@@ -44,6 +44,8 @@ pub enum Reply {
     Sent(Sent),
     /// A question, and what has come of it.
     Asked(Asked),
+    /// How far messages have got.
+    Far(Vec<MessageFar>),
     /// What was found has been told.
     Found(Found),
     /// For how long a room may be read here.

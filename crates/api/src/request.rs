@@ -197,6 +197,11 @@ pub enum Request {
         #[serde(default)]
         wait_ms: u64,
     },
+    /// How far messages of this identity have got, as far as is known; 64 at most. → `Reply::Far`
+    Far {
+        /// Their ids, or prefixes.
+        entries: Vec<String>,
+    },
     /// The caller's session's unread messages, as text, as soon as there are any; given for good at `Commit`.
     /// → `Reply::Unheard`
     Wait {
@@ -542,6 +547,7 @@ impl Request {
             | Self::Join { .. }
             | Self::Send { .. }
             | Self::Ask { .. }
+            | Self::Far { .. }
             | Self::Answer { .. }
             | Self::Log { .. }
             | Self::Search { .. }

@@ -210,6 +210,13 @@ pub enum Command {
         /// The token.
         token: u64,
     },
+    /// There is evidence that a session's model was shown the text with this mark. → no reply
+    Shown {
+        /// Which session.
+        session: String,
+        /// The mark of the text's fence.
+        mark: String,
+    },
     /// The holder is gone; its takes are void. → no reply
     Release {
         /// Which.
@@ -510,6 +517,10 @@ pub struct MessageView {
     pub room: RoomId,
     /// It.
     pub id: EntryId,
+    /// Its chain.
+    pub chain: EntryId,
+    /// Its place there.
+    pub seq: u64,
     /// By which identity.
     pub peer: PeerId,
     /// What its author is called here.

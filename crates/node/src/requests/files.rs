@@ -84,11 +84,11 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         origin: session.as_ref().map(Session::key).or_else(seat),
         label: session.map(|session| talk::session_shown(node, &session, stays_here)),
         to,
-        tags: Vec::new(),
-        form: None,
         peers: Vec::new(),
         ask: None,
         about: None,
+        tags: Vec::new(),
+        form: None,
         file: Some(announced),
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
@@ -100,8 +100,8 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
             return Err(error);
         }
     };
-    settle(node, room, sent.id, &sealed).await?;
     sent.warnings.extend(warning);
+    settle(node, room, sent.id, &sealed).await?;
     Ok(Reply::Dropped(Dropped {
         id: sent.id.to_string(),
         room: room.to_string(),
