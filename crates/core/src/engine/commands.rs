@@ -446,6 +446,7 @@ impl Engine {
             form: send.form.map(Form::number),
             peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
             file: send.file.clone(),
+            ..Body::default()
         };
         if body.ask.is_some() {
             self.may_ask()?;
