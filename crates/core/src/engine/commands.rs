@@ -98,6 +98,7 @@ impl Engine {
             }
             Command::Take(take) => self.take(request, take),
             Command::Commit { token } => self.commit_take(request, token),
+            Command::Shown { session, mark } => self.shown(&session, &mark),
             Command::Release { holder } => self.release(holder),
             Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),

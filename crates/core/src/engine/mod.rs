@@ -25,6 +25,7 @@ mod presence;
 mod pull;
 mod push;
 mod quiet;
+pub mod receipts;
 mod repair;
 mod restore;
 mod revoking;
@@ -63,6 +64,7 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     urgents: asks::Urgents,
+    receipts: receipts::Receipts,
     pairs: quiet::Pairs,
     spent: quiet::Spent,
     presence: presence::PresenceBook,
@@ -130,7 +132,18 @@ impl Engine {
         let whereabouts = self.whereabouts.deadline_ms();
         let meshes = self.meshes.deadline_ms();
         let urgents = self.urgents.deadline_ms();
-        let all = [dirty, reach, joins, repairs, presence, pauses, whereabouts, meshes, urgents];
+        let all = [
+            dirty,
+            reach,
+            joins,
+            repairs,
+            presence,
+            pauses,
+            whereabouts,
+            meshes,
+            urgents,
+            self.receipts.deadline_ms(),
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -144,6 +157,7 @@ impl Engine {
         self.tick_pauses();
         self.tick_whereabouts();
         self.tick_urgents();
+        self.tick_receipts();
         // Last, because all of these may end links.
         self.tick_meshes();
     }

@@ -127,6 +127,7 @@ pub(super) fn new_request_id() -> Result<String, ApiError> {
 pub(super) fn answer(sent: &Sent) -> CallToolResult {
     let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
     let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
+    words += &sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();
     for warning in &sent.warnings {
         words += "\n";
         words += warning;

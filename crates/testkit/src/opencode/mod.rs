@@ -1,7 +1,9 @@
-//! The real OpenCode against the stub model: a prepared home and headless runs.
+//! The real OpenCode against the stub model: a prepared home, headless runs, and its terminal.
 //!
 //! No login, no key that opens anything, no traffic but loopback. What the kit itself needs stands in a configuration
 //! file of its own, so that the user's `opencode.json` is what the test or the product under test made of it.
+
+pub mod facts;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use crate::person::Person;
 use crate::run::{Output, Run};
 use crate::seat::{API_KEY, Printed, Seat, write_json, write_text};
 use crate::stub_model::StubModel;
+use crate::tmux::Tmux;
 use crate::{Error, Result};
 
 /// One person's OpenCode with one project open.
@@ -114,6 +117,12 @@ impl OpenCodeHome {
     /// `opencode run PROMPT EXTRA`, headless, which must succeed.
     pub fn run_print(&self, prompt: &str, extra: &[&str]) -> Result<Printed> {
         printed(self.run(&["run", "--format", "json"]).args(extra).stdin(prompt).ok()?)
+    }
+
+    /// The terminal, with further arguments such as `--prompt TEXT`.
+    pub fn start(&self, extra: &[&str]) -> Result<Tmux> {
+        let args: Vec<String> = extra.iter().map(|arg| (*arg).to_owned()).collect();
+        Tmux::start(&self.seat.words(&args), &self.seat.env(), self.project())
     }
 }
 

@@ -37,9 +37,10 @@ impl Request {
         dialect::of(&self.method, &self.path).is_some()
     }
 
-    /// The session that asks: Claude Code names it in `metadata.user_id`, Codex in `prompt_cache_key`.
+    /// The session that asks: Claude Code names it in `metadata.user_id`, Codex in `prompt_cache_key`, OpenCode in
+    /// a header; Gemini CLI nowhere.
     pub fn session_id(&self) -> Option<String> {
-        self.view().session_id
+        self.view().session_id.or_else(|| self.headers.get("x-session-id").cloned())
     }
 
     /// Every text given to the model as (role, text), in order: the system prompt as role `prompt`, then
