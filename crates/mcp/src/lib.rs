@@ -3,6 +3,8 @@
 //! itself; over standard output goes only protocol.
 
 mod connection;
+#[cfg(test)]
+mod double;
 pub mod http;
 mod in_flight;
 mod instructions;
