@@ -124,8 +124,7 @@ fn wound_01_no_receipt_claims_what_was_not_committed() {
     let mut seen = 0;
     for seed in 100..112 {
         let (mut world, room, first) = two(seed);
-        let mut sessions =
-            vec![first, Session::new(&world, 0, "a1", room), Session::new(&world, 1, "b2", room)];
+        let mut sessions = [first, Session::new(&world, 0, "a1", room), Session::new(&world, 1, "b2", room)];
         let mut dice = Dice::new(seed);
         world.faults = Faults { breaks: 10, twice: 10, overtakes: 5, ..Faults::BAD };
         for step in 0..60_u64 {
