@@ -44,6 +44,8 @@ TICKET_SIGNING = b"parlor/1 ticket signing key;"
 TICKET_SEALING = b"parlor/1 ticket sealing key;"
 SIGNAL_KEY = b"parlor/1 signal key;"
 SIGNAL_AAD = b"parlor/1 signal associated data;"
+BLOB_NAME = "parlor/1 sealed file name;"
+BLOB_KEY = b"parlor/1 file chunk key;"
 
 SUITE = (1).to_bytes(2, "big")
 

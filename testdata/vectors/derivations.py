@@ -9,6 +9,8 @@ from mnemonic import Mnemonic
 
 import cbor2
 from constructions import (
+    BLOB_KEY,
+    BLOB_NAME,
     BODY_HASH,
     CARD_ID,
     CARD_SIGNATURE,
@@ -252,6 +254,25 @@ def check_safety_numbers(file):
         assert " ".join(words[place] for place in places) == v["words"], "words"
 
 
+CHUNK = 65536
+
+
+def check_files(file):
+    for v in file["vectors"]:
+        if "request" in v:
+            request = unhex(v, "request")[0]
+            assert matches("file-request", request) and cbor2.dumps(cbor2.loads(request), canonical=True) == request
+            continue
+        content = bytes((at * 31 + at // 256) % 256 for at in range(v["length"]))
+        key = hkdf(unhex(v, "key")[0], b"", BLOB_KEY + SUITE)
+        chunks = [content[at : at + CHUNK] for at in range(0, max(len(content), 1), CHUNK)]
+        nonce = lambda n: bytes(7) + n.to_bytes(4, "big") + bytes([n + 1 == len(chunks)])
+        sealed = b"".join(AESGCM(key).encrypt(nonce(n), chunk, b"") for n, chunk in enumerate(chunks))
+        assert len(sealed) == v["sealed_bytes"], "length"
+        assert derive(BLOB_NAME, sealed).hex() == v["blob"], "name"
+        assert sealed[-48:].hex() == v["ends"], "the last bytes"
+
+
 CHECKS = {
     "room_keys.json": check_room_keys,
     "sealing_pairs.json": check_sealing_pairs,
@@ -265,4 +286,5 @@ CHECKS = {
     "not_opened.json": check_not_opened,
     "hedge.json": check_hedge,
     "safety_numbers.json": check_safety_numbers,
+    "files.json": check_files,
 }

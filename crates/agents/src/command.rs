@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// What tells a hook to wait beside an idle session.
+pub(crate) const IDLE: &str = "--idle";
+
 /// Why a command cannot be written into a settings file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CommandError {
@@ -38,6 +41,16 @@ impl CommandLine {
         Ok(line)
     }
 
+    /// A hook's command line where none is known: what an uninstall looks for is known by its name alone.
+    pub(crate) fn any_hook() -> Self {
+        Self { words: vec!["/parlor-hook".into()] }
+    }
+
+    /// The same for the MCP server.
+    pub(crate) fn any_mcp() -> Self {
+        Self { words: vec!["/parlor".into(), "mcp".into()] }
+    }
+
     /// The same with `--home DIR`, for an identity that is not in the default home.
     pub fn with_home(mut self, home: &Path) -> Result<Self, CommandError> {
         if !home.is_absolute() {
@@ -45,6 +58,12 @@ impl CommandLine {
         }
         self.push("--home".into())?;
         self.push(path_text(home)?)?;
+        Ok(self)
+    }
+
+    /// The same with more words at its end.
+    pub(crate) fn with(mut self, words: &[&str]) -> Result<Self, CommandError> {
+        words.iter().try_for_each(|word| self.push((*word).into()))?;
         Ok(self)
     }
 
@@ -95,6 +114,11 @@ pub(crate) fn is_parlor_hook(command: &str) -> bool {
         Some("parlor") => first_verb(args) == Some("hook"),
         _ => false,
     }
+}
+
+/// Whether a Parlor hook is one that waits beside an idle session.
+pub(crate) fn waits(command: &str) -> bool {
+    shlex::split(command).is_some_and(|words| words.iter().any(|word| word == IDLE))
 }
 
 /// Whether a program with arguments is Parlor's MCP server, under whatever path.

@@ -183,18 +183,16 @@ pub(crate) fn replace(
     Ok(kept)
 }
 
-/// Removes the file, and its directory, too, if that was made for it and nothing else is in it.
-pub(crate) fn remove(found: &Found, with_directory: bool) -> Result<(), FileError> {
+/// Removes the file, and so many of the directories around it as nothing else is in.
+pub(crate) fn remove(found: &Found, own_directories: usize) -> Result<(), FileError> {
     check_writable(found)?;
     check_unchanged(found)?;
     fs::remove_file(&found.path).map_err(io_at(&found.path))?;
-    let Some(directory) = found.path.parent() else { return Ok(()) };
     // Fails when something is in it, which is the question asked.
-    if with_directory && fs::remove_dir(directory).is_ok() {
-        directory.parent().into_iter().for_each(sync_directory);
-    } else {
-        sync_directory(directory);
-    }
+    let around = found.path.ancestors().skip(1);
+    let gone = around.clone().take(own_directories).take_while(|directory| fs::remove_dir(directory).is_ok());
+    let gone = gone.count();
+    around.skip(gone).take(1).for_each(sync_directory);
     Ok(())
 }
 
@@ -369,7 +367,7 @@ mod tests {
         let found = find(&path).unwrap();
         fs::write(&path, "theirs").unwrap();
         assert!(matches!(replace(&found, "new", true, 0o600), Err(FileError::ChangedMeanwhile(_))));
-        assert!(matches!(remove(&found, true), Err(FileError::ChangedMeanwhile(_))));
+        assert!(matches!(remove(&found, 1), Err(FileError::ChangedMeanwhile(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
         assert_eq!(names(directory.path()), ["s.json"]);
         let absent = Found { path: path.clone(), text: None, linked: false };
@@ -417,7 +415,7 @@ mod tests {
         let path = directory.path().join(".claude/s.json");
         assert_eq!(replace(&find(&path).unwrap(), "new", true, 0o600).unwrap(), None);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
-        remove(&find(&path).unwrap(), true).unwrap();
+        remove(&find(&path).unwrap(), 1).unwrap();
         assert!(names(directory.path()).is_empty());
     }
 }

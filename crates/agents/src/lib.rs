@@ -12,11 +12,14 @@ mod file;
 pub mod gemini;
 mod hook;
 mod json_hook;
+mod json_server;
 mod jsonc;
 pub mod opencode;
 mod place;
 mod plan;
+mod probe;
 mod run;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +30,7 @@ pub use file::FileError;
 pub use hook::{
     EndReason, HOOK_INPUT_LIMIT_BYTES, HookCall, HookError, HookEvent, InjectionLimit, LimitUnit, StartSource,
 };
+pub use json_server::mcp_snippet;
 pub use jsonc::SyntaxError;
 pub use place::{Place, PlaceError, Scope};
 pub use plan::{Applied, CommandOutcome, InstallRequest, Plan, PlanError};
@@ -38,6 +42,7 @@ pub const HOOK_ENV: &[&str] = &[
     "CLAUDE_PID",
     "CLAUDE_PROJECT_DIR",
     "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SESSION_ATTENDED",
     "CLAUDECODE",
     "CODEX_SESSION_ID",
     "CODEX_THREAD_ID",
@@ -61,6 +66,11 @@ pub trait AgentProgram: Sync {
 
     /// Where the program is, if it is on PATH.
     fn detect(&self, place: &Place) -> Option<PathBuf>;
+
+    /// Whether Parlor is in it by another way than an install: as a plugin it was given.
+    fn is_plugged_in(&self, _place: &Place) -> bool {
+        false
+    }
 
     /// What installing would do. Reads, and changes nothing.
     fn plan_install(&self, place: &Place, scope: &Scope, request: &InstallRequest)
@@ -89,6 +99,11 @@ pub trait AgentProgram: Sync {
     /// How an idle session of it is woken.
     fn wake(&self) -> Wake {
         Wake::Never
+    }
+
+    /// Whether a hook called with this environment may wait beside its session: none may that would hold it up.
+    fn may_wait(&self, _env: &BTreeMap<String, String>) -> bool {
+        matches!(self.wake(), Wake::Hook)
     }
 
     /// The command that wakes the session with `text`, where [`Self::wake`] is [`Wake::Command`]. Whoever is on this machine

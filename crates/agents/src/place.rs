@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::plan::PlanError;
+
 /// Why the place is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -51,6 +53,16 @@ impl Place {
     /// A variable that is set and not empty.
     pub fn var(&self, name: &str) -> Option<&OsStr> {
         self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The directory a variable names, if it is set.
+    pub(crate) fn absolute_var(&self, name: &str) -> Result<Option<PathBuf>, PlanError> {
+        let Some(directory) = self.var(name).map(PathBuf::from) else { return Ok(None) };
+        if directory.is_absolute() {
+            return Ok(Some(directory));
+        }
+        let detail = format!("{name} is not an absolute path, so it means another place in every directory");
+        Err(PlanError::Shape { path: directory, detail })
     }
 
     /// The environment a program run here gets: this place's, with HOME as this place's home.

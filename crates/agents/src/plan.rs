@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::command::{CommandLine, shell_text};
+use crate::command::{CommandError, CommandLine, shell_text};
 use crate::file::{self, FileError, Found};
 use crate::jsonc::SyntaxError;
 use crate::run::{Invocation, RunError, Runner};
@@ -33,6 +33,9 @@ pub enum PlanError {
         /// Where and why.
         source: SyntaxError,
     },
+    /// What is to be written cannot stand there.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// It parses, and something is not of the shape its agent program reads.
     #[error("{path} was left untouched: {detail}; repair that and run this again")]
     Shape {
@@ -53,8 +56,8 @@ pub(crate) struct FileStep {
     pub(crate) backup: bool,
     /// The mode of a file that is new.
     pub(crate) new_mode: u32,
-    /// Whether its directory goes with it, when it goes and nothing else is in it.
-    pub(crate) with_directory: bool,
+    /// How many of the directories around it go with it, when it goes and they are empty.
+    pub(crate) own_directories: usize,
     /// Backups that hold what is restored here, and are of no use afterwards.
     pub(crate) spent_backups: Vec<PathBuf>,
 }
@@ -63,14 +66,7 @@ impl FileStep {
     /// Leaves the file as it was found.
     pub(crate) fn nothing(found: Found) -> Self {
         let wanted = found.text.clone();
-        Self {
-            found,
-            wanted,
-            backup: false,
-            new_mode: 0o600,
-            with_directory: false,
-            spent_backups: Vec::new(),
-        }
+        Self { found, wanted, backup: false, new_mode: 0o600, own_directories: 0, spent_backups: Vec::new() }
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
@@ -82,12 +78,35 @@ impl FileStep {
             _ if self.is_nothing() => None,
             Some(text) => file::replace(&self.found, text, self.backup, self.new_mode)?,
             None => {
-                file::remove(&self.found, self.with_directory)?;
+                file::remove(&self.found, self.own_directories)?;
                 None
             }
         };
-        self.spent_backups.iter().for_each(|path| _ = std::fs::remove_file(path));
         Ok(kept)
+    }
+
+    /// Puts back what was there, as far as that is possible.
+    fn undo(&self, kept: Option<&std::path::Path>) {
+        let Ok(now) = file::find(&self.found.path) else { return };
+        if self.is_nothing() || now.text != self.wanted {
+            return;
+        }
+        let back = match &self.found.text {
+            Some(text) => file::replace(&now, text, false, self.new_mode).map(drop),
+            None => file::remove(&now, self.own_directories),
+        };
+        if back.is_ok() {
+            kept.iter().for_each(|path| _ = std::fs::remove_file(path));
+        }
+    }
+
+    fn diff(&self) -> String {
+        let path = self.found.path.display();
+        let name = |text: &Option<String>| text.as_ref().map_or("/dev/null".into(), |_| path.to_string());
+        let (old, new) = (&self.found.text, &self.wanted);
+        let mut out = format!("--- {}\n+++ {}\n", name(old), name(new));
+        out.push_str(&discreet_diff(old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default()));
+        out
     }
 }
 
@@ -133,7 +152,7 @@ pub struct Plan {
     pub changes: Vec<String>,
     /// What a human should know before; it does not stop the plan.
     pub warnings: Vec<String>,
-    pub(crate) file: FileStep,
+    pub(crate) files: Vec<FileStep>,
     pub(crate) command: CommandStep,
 }
 
@@ -158,27 +177,30 @@ pub enum CommandOutcome {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// Whether the settings file was written or removed.
+    /// Whether a settings file was written or removed.
     pub settings_changed: bool,
-    /// What the settings file held before, if it was kept.
-    pub backup: Option<PathBuf>,
+    /// What the settings files held before, where it was kept.
+    pub backups: Vec<PathBuf>,
     /// The rest.
     pub command: CommandOutcome,
 }
 
 impl Plan {
-    pub(crate) fn of_file(file: FileStep) -> Self {
-        Self { changes: Vec::new(), warnings: Vec::new(), file, command: CommandStep::Nothing }
+    /// A plan of what happens to these files, with what changes in each.
+    pub(crate) fn of_files(files: impl IntoIterator<Item = (FileStep, Vec<String>)>) -> Self {
+        let (files, changes): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        let changes = changes.into_iter().flatten().collect();
+        Self { changes, warnings: Vec::new(), files, command: CommandStep::Nothing }
     }
 
     /// Whether applying it would change nothing and leave nothing to type.
     pub fn is_nothing(&self) -> bool {
-        self.file.is_nothing() && self.command == CommandStep::Nothing
+        self.files.iter().all(FileStep::is_nothing) && self.command == CommandStep::Nothing
     }
 
-    /// The settings file it is about, after links.
-    pub fn settings_path(&self) -> &std::path::Path {
-        &self.file.found.path
+    /// The settings files it is about, after links; the one with the hooks first.
+    pub fn settings_paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.found.path.clone()).collect()
     }
 
     /// The commands it would run, or ask a human to type, as `sh` reads them.
@@ -190,25 +212,31 @@ impl Plan {
         }
     }
 
-    /// The settings file's change, line by line in the manner of a unified diff. It shows no line that stays, and of a line that
+    /// The settings files' changes, line by line in the manner of a unified diff. It shows no line that stays, and of a line that
     /// changes only what changes: settings files hold credentials, and a diff ends up in transcripts.
     pub fn diff(&self) -> String {
-        if self.file.is_nothing() {
-            return String::new();
-        }
-        let path = self.file.found.path.display();
-        let name = |text: &Option<String>| text.as_ref().map_or("/dev/null".into(), |_| path.to_string());
-        let (old, new) = (&self.file.found.text, &self.file.wanted);
-        let mut out = format!("--- {}\n+++ {}\n", name(old), name(new));
-        out.push_str(&discreet_diff(old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default()));
-        out
+        self.files.iter().filter(|file| !file.is_nothing()).map(FileStep::diff).collect()
     }
 
-    /// Does it: the settings file as a whole or not at all, then the commands.
+    /// Does it: the settings files, each as a whole and all or none, then the commands.
     pub fn apply(&self, runner: &dyn Runner) -> Result<Applied, FileError> {
-        let backup = self.file.apply()?;
+        let mut backups = Vec::new();
+        for (at, file) in self.files.iter().enumerate() {
+            match file.apply() {
+                Ok(kept) => backups.push(kept),
+                Err(error) => {
+                    let done = self.files[..at].iter().zip(&backups);
+                    done.for_each(|(file, kept)| file.undo(kept.as_deref()));
+                    return Err(error);
+                }
+            }
+        }
+        // What is restored by an uninstall goes only once all of it is.
+        let spent = self.files.iter().flat_map(|file| &file.spent_backups);
+        spent.for_each(|path| _ = std::fs::remove_file(path));
         let command = self.command.apply(runner);
-        Ok(Applied { settings_changed: !self.file.is_nothing(), backup, command })
+        let settings_changed = !self.files.iter().all(FileStep::is_nothing);
+        Ok(Applied { settings_changed, backups: backups.into_iter().flatten().collect(), command })
     }
 }
 
@@ -246,7 +274,9 @@ impl Tidy {
         };
         let Some(choice) = self.choices.iter().find(|choice| choice.left == now) else { return };
         let Restore { wanted, spent_backups, .. } = choice.clone();
-        _ = FileStep { wanted, spent_backups, ..FileStep::nothing(found) }.apply();
+        if (FileStep { wanted, ..FileStep::nothing(found) }).apply().is_ok() {
+            spent_backups.iter().for_each(|path| _ = std::fs::remove_file(path));
+        }
     }
 }
 

@@ -130,7 +130,7 @@ fn servers(path: &Path) -> Value {
     serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap()["mcpServers"].clone()
 }
 
-const ODD: &str = "{\n   \"model\":\"opus\" ,\n\n \"hooks\": { \"Stop\": [ ], \"SessionEnd\" : [{\"hooks\":[{\"type\":\"command\",\"command\":\"other\"}]}] }}";
+const ODD: &str = "{\n   \"model\":\"opus\" ,\n\n \"hooks\": { \"PreToolUse\": [ ], \"SessionEnd\" : [{\"hooks\":[{\"type\":\"command\",\"command\":\"other\"}]}] }}";
 
 #[test]
 fn wound_39_uninstall_leaves_what_it_found() {
@@ -155,7 +155,7 @@ fn wound_39_uninstall_leaves_what_it_found() {
         let before = home.tree();
         let applied = home.install(&Scope::User);
         assert!(applied.settings_changed && applied.command == CommandOutcome::Done);
-        assert_eq!(applied.backup, Some(home.settings().with_file_name("settings.json.parlor-backup-3")));
+        assert_eq!(applied.backups, [home.settings().with_file_name("settings.json.parlor-backup-3")]);
         assert_eq!(fs::metadata(home.settings()).unwrap().mode() & 0o777, 0o640);
         home.uninstall(&Scope::User);
         assert_eq!(home.tree(), before, "{text:?}");
@@ -168,7 +168,7 @@ fn wound_39_uninstall_removes_the_file_and_directory_the_install_made() {
     home.write(&home.home().join(".claude.json"), "{\n  \"mcpServers\": {}\n}");
     let before = home.tree();
     let applied = home.install(&Scope::User);
-    assert_eq!(applied.backup, None);
+    assert!(applied.backups.is_empty());
     assert_eq!(fs::metadata(home.settings()).unwrap().mode() & 0o777, 0o600);
     home.uninstall(&Scope::User);
     assert_eq!(home.tree(), before);
@@ -193,7 +193,7 @@ fn wound_39_an_upgrade_between_changes_nothing_about_that() {
 #[test]
 fn wound_39_what_changed_since_stays_and_so_does_the_backup() {
     let home = Home::with_settings(ODD);
-    let backup = home.install(&Scope::User).backup.unwrap();
+    let backup = home.install(&Scope::User).backups.remove(0);
     let edited = fs::read_to_string(home.settings()).unwrap().replace("opus", "sonnet");
     home.write(&home.settings(), &edited);
     home.uninstall(&Scope::User);
@@ -236,7 +236,7 @@ fn installing_twice_changes_nothing_and_a_second_uninstall_neither() {
     let applied = again.apply(&claude_mcp).unwrap();
     assert_eq!(
         applied,
-        Applied { settings_changed: false, backup: None, command: CommandOutcome::Unchanged }
+        Applied { settings_changed: false, backups: vec![], command: CommandOutcome::Unchanged }
     );
     assert_eq!(home.tree(), once);
     home.uninstall(&Scope::User);
@@ -252,7 +252,7 @@ fn a_plan_changes_nothing_and_shows_what_would() {
     let diff = plan.diff();
     assert_eq!(home.tree(), before);
     assert!(diff.contains("+  \"hooks\": {") && diff.contains("parlor-hook"), "{diff}");
-    assert_eq!(plan.changes.len(), 4, "{:?}", plan.changes);
+    assert_eq!(plan.changes.len(), 8, "{:?}", plan.changes);
     let parlor = home.root.join("bin/parlor");
     assert_eq!(plan.commands(), [format!("claude mcp add --scope user parlor -- {} mcp", parlor.display())]);
     assert!(!diff.contains("sk-hidden"), "{diff}");

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::reply::{Hears, Message};
+use crate::people::Hears;
+use crate::reply::Message;
 use crate::request::SessionStatus;
 
 /// A question, and what has come of it.

@@ -87,7 +87,17 @@ impl Home {
         self.dir.join("node.log")
     }
 
-    /// The rooms' transcripts.
+    /// What agent programs that come over HTTP show to be let in.
+    pub fn mcp_token(&self) -> PathBuf {
+        self.dir.join("mcp.token")
+    }
+
+    /// Sealed files: those dropped here, and copies of those fetched.
+    pub fn blobs(&self) -> PathBuf {
+        self.dir.join("blobs")
+    }
+
+    /// The rooms' transcripts, and files that were fetched.
     pub fn rooms(&self) -> PathBuf {
         self.dir.join("rooms")
     }

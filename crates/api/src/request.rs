@@ -6,58 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::words::{Priority, Role, SearchIn, SessionStatus};
+
 use crate::quiet::{Form, Level, MayDo, Mute, Verdict};
-
-/// How urgent a message is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Counted, never injected.
-    Low,
-    /// Given at the next prompt.
-    #[default]
-    Normal,
-    /// Given between tools.
-    Now,
-}
-
-/// What somebody may do in a room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Rules it. Made once, an owner is one for good.
-    Owner,
-    /// Reads and writes.
-    #[default]
-    Member,
-    /// Reads.
-    Reader,
-}
-
-/// How a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionStatus {
-    /// It waits for its human.
-    Idle,
-    /// It works.
-    Working,
-    /// Its human wants to be left alone: a word to others, which holds nothing back.
-    Dnd,
-}
-
-/// Where is searched when no room is named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SearchIn {
-    /// The room `log` would show; where none is bound, everywhere, but not for an agent.
-    #[default]
-    Here,
-    /// The rooms the caller hears and the direct rooms with their members.
-    Heard,
-    /// Every room of this node.
-    All,
-}
 
 /// One thing asked of the node. Where `room` is absent, the room bound to the caller's directory is meant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -532,6 +483,42 @@ pub enum Request {
         #[serde(default)]
         set: Option<SessionStatus>,
     },
+    /// Seals a file, keeps it and announces it. → `Event::Progress` …, `Reply::Dropped`
+    FileDrop {
+        /// The file, by an absolute path. An agent may name only what lies below its session's directory.
+        path: PathBuf,
+        /// To which room.
+        #[serde(default)]
+        room: Option<String>,
+        /// Instead of a room: a peer, as in `Send`.
+        #[serde(default)]
+        to: Option<String>,
+        /// A retry with the same one is the same announcement.
+        request_id: String,
+        /// Even with what looks like secrets in it; an agent may not.
+        #[serde(default)]
+        allow_secrets: bool,
+        /// How long to wait for peers' acknowledgements.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Files announced in a room, the newest first. → `Reply::Files`
+    FileList {
+        /// Which room.
+        #[serde(default)]
+        room: Option<String>,
+    },
+    /// Has a file lie here as one to be read. → `Event::Progress` …, `Reply::File`
+    FileGet {
+        /// The id of its message, or the beginning of it; or its name, of which the newest is meant.
+        file: String,
+        /// In which room the name is looked for.
+        #[serde(default)]
+        room: Option<String>,
+        /// Waits at most so long, and lets it go on by itself; absent: to the end.
+        #[serde(default)]
+        wait_ms: Option<u64>,
+    },
 }
 
 impl Request {
@@ -590,6 +577,9 @@ impl Request {
             | Self::PeerVerify { .. }
             | Self::Identity
             | Self::Doctor
+            | Self::FileDrop { .. }
+            | Self::FileList { .. }
+            | Self::FileGet { .. }
             | Self::SetSummary { .. }
             | Self::SessionStatus { .. }
             | Self::StoreCompact => true,

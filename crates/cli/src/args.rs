@@ -9,6 +9,8 @@ use parlor_wire::ticket::looks_like_ticket;
 
 mod ask;
 mod config;
+mod files;
+mod mcp;
 mod quiet;
 mod room;
 mod ruling;
@@ -17,6 +19,8 @@ mod talk;
 
 pub use ask::{Answer, Ask};
 pub use config::Config;
+pub use files::{Drop, Get};
+pub use mcp::Mcp;
 pub use quiet::{Allow, Budget, Mute, SetBudget, SetLevel, Tag, Unmute};
 pub use room::{Export, Room};
 pub use ruling::{Member, Role, Ticket, TicketRole};
@@ -67,6 +71,12 @@ pub enum Command {
     Send(Send),
     /// Says something to one peer alone: nobody else holds it, not even whoever carries the room you share.
     Tell(Tell),
+    /// Shares files: each is sealed, announced, and fetched from you or whoever has it by then.
+    Drop(Drop),
+    /// Shows the files that were dropped in a room, the newest first.
+    Files(InRoom),
+    /// Fetches a file that was dropped, and prints where it lies.
+    Get(Get),
     /// Asks something and waits for the answer.
     ///
     /// One who is asked hears it between two tools, or when its turn ends. Of all in a room answers are collected until the time
@@ -81,8 +91,8 @@ pub enum Command {
     /// Shows or sets how your sessions are, for others to see: `idle`, `working`, or `dnd` to be left alone.
     ///
     /// Inside an agent's session that one is meant, else all of yours that are present in this directory. `working` and `idle`
-    /// also come from the agent program's hooks; `dnd` stays until you say something else. It is a word to others: nothing is
-    /// held back.
+    /// also come from the agent program's hooks; `dnd` stays until you say something else: nothing is given
+    /// between tools, no turn goes on and nobody is woken; prompts are as usual.
     Status(SetStatus),
     /// Counts what is unread here.
     Unread,
@@ -124,9 +134,9 @@ pub enum Command {
     /// Peers: whom you know, what you call them, and whether they are who you think.
     #[command(subcommand)]
     Peer(Peer),
-    /// Wires Parlor into an agent program.
+    /// Wires Parlor into agent programs: `claude`, `codex`, `gemini`, `opencode`; `mcp` shows what any other MCP client is given.
     Install(Install),
-    /// Takes Parlor out of an agent program.
+    /// Takes Parlor out of agent programs.
     Uninstall(Install),
     /// Tries every link, from the home to the agent program; exit code 7 when one fails.
     Doctor,
@@ -170,8 +180,8 @@ pub enum Command {
         #[arg(long)]
         idle: bool,
     },
-    /// What an agent program runs as its MCP server, over stdin and stdout.
-    Mcp,
+    /// What an agent program runs as its MCP server, over stdin and stdout; or one for all, over HTTP.
+    Mcp(Mcp),
 }
 
 #[derive(Debug, Args)]
@@ -236,12 +246,14 @@ pub struct InRoom {
 
 #[derive(Debug, Args)]
 pub struct Install {
-    /// Which agent program.
-    #[arg(default_value = "claude")]
-    pub program: String,
+    /// Which agent program [default: all that are here].
+    pub program: Option<String>,
     /// Whose settings: yours in every project, or those of the project in this directory.
     #[arg(long, value_enum, default_value = "user")]
     pub scope: Scope,
+    /// The same as --scope project.
+    #[arg(long, conflicts_with = "scope")]
+    pub project: bool,
     /// Shows what would change, and changes nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -482,6 +494,8 @@ mod tests {
             "hook",
             "hook claude --home /x",
             "mcp",
+            "mcp --http",
+            "mcp --http --port 0 --new-token --json",
             "install",
             "install claude --scope project --dry-run",
             "uninstall claude",

@@ -36,7 +36,7 @@ pub enum Table {
     Consent,
     /// What was given of rooms, by day. Key: chosen by the node.
     Spent,
-    /// Files this node holds. Key: the blob's name.
+    /// Messages that announce files, of each room the newest. Key: room ‖ arrival.
     Blob,
 }
 

@@ -74,6 +74,7 @@ impl Alone {
             form: None,
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         };
         assert!(matches!(self.ask(Command::Send(send)), Some(Outcome::Sent(_))));

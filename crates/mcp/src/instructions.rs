@@ -18,6 +18,7 @@ New messages come by themselves with your user's next prompt, marked as from Par
 - send_message: what others need: a decision, a changed interface. Not thanks or \
 acknowledgements, they cost everybody's context; no secrets. `priority` normal is heard at the next prompt, now is \
 marked urgent, low is only counted.
+- drop_file, get_file: hand a file to the room; fetch one announced as `[file …]`.
 - list_peers: who is in the room, which sessions they run and what these do.
 - search: what was said earlier.
 - set_summary: one line on what this session does, when that changes.
@@ -39,6 +40,8 @@ mod tests {
         for tool in [
             "send_message",
             "check_messages",
+            "drop_file",
+            "get_file",
             "list_peers",
             "search",
             "set_summary",

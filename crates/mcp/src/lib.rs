@@ -1,7 +1,9 @@
 //! The MCP server of an agent program: the tools by which a session speaks and listens, over standard input
-//! and output. It asks the node for everything and keeps nothing itself; standard output is only protocol.
+//! and output, or for several of them over HTTP on this machine. It asks the node for everything and keeps nothing
+//! itself; over standard output goes only protocol.
 
 mod connection;
+pub mod http;
 mod in_flight;
 mod instructions;
 mod node_link;

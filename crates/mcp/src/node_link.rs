@@ -1,20 +1,19 @@
 //! The way to the node, whatever becomes of it: holds a connection open, connects again by itself, has a node
 //! started when one is needed, asks once more what was lost with a connection. Knows no tool.
 
+mod shared;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
-use parlor_api::paths::{Home, HomeError};
-use parlor_api::{
-    ApiError, Asked, ClientError, ErrorKind, Event, Hello, NODE_WAIT_MS, Reply, Request, Unheard,
-};
-use tokio::sync::Mutex;
+use parlor_api::paths::Home;
+use parlor_api::{ApiError, Asked, ClientError, ErrorKind, Event, Hello, Reply, Request, Unheard};
+use tokio::sync::SemaphorePermit;
 
+use self::shared::Shared;
 use crate::EnsureNode;
-use crate::connection::{Connection, Ending};
+use crate::connection::Connection;
 use crate::task::Task;
 
 /// The variable by which the hello says which session a call named.
@@ -22,33 +21,34 @@ pub(crate) const SESSION_VARIABLE: &str = "PARLOR_MCP_SESSION";
 
 /// How long the node may take to answer, beyond what it was asked to wait.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How long it may take to seal a file.
+const SEALING_WAIT: Duration = Duration::from_secs(10 * 60);
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
-const NODE_WAIT: Duration = Duration::from_millis(NODE_WAIT_MS);
-const RECONNECT_MIN: Duration = Duration::from_millis(100);
-const RECONNECT_MAX: Duration = Duration::from_secs(10);
-const START_POLL_MIN: Duration = Duration::from_millis(10);
-const START_POLL_MAX: Duration = Duration::from_millis(250);
 
 /// Which session a call belongs to, where the agent program says so with each call.
 pub(crate) type SessionName = Option<String>;
 
+/// How many requests of one way may wait for what others do. Fewer than a node works on for one connection, and than
+/// a server lets in: the rest stays free for what is quick, and the cancellation of a wait is read at any time.
+pub(crate) const WAITS_MAX: usize = 24;
+
 /// The way to the node.
 pub(crate) struct NodeLink {
+    /// That of a session of its own; it begins with the handshake where several sessions are served.
+    own: OnceLock<Own>,
+    /// That of all who have none.
+    common: Arc<Shared>,
+}
+
+struct Own {
     shared: Arc<Shared>,
-    _keeper: Task,
+    _holder: Task,
 }
 
-struct Shared {
-    socket: Result<PathBuf, HomeError>,
-    hello: Hello,
-    ensure_node: EnsureNode,
-    held: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    connection: Option<Arc<Connection>>,
-    session: SessionName,
+/// The ways to the node of several sessions that one process serves.
+pub(crate) struct NodeLinks {
+    common: Arc<Shared>,
+    _holder: Task,
 }
 
 /// Unread text that the node has set aside for one answer. Dropped, it goes back: the node ends a lease with
@@ -71,8 +71,27 @@ impl NodeLink {
     /// A link that begins to connect at once. Must be made in a runtime.
     pub(crate) fn new(home: &Home, env: BTreeMap<String, String>, ensure_node: EnsureNode) -> Self {
         let hello = Hello { terminal: false, env, ..Hello::of_this_process("mcp", &[]) };
-        let shared = Arc::new(Shared { socket: home.socket(), hello, ensure_node, held: Mutex::default() });
-        Self { _keeper: Task::run(keep(shared.clone())), shared }
+        let common = Arc::new(Shared::new(home, hello, ensure_node));
+        let own = Own { shared: common.clone(), _holder: Task::run(common.clone().keep()) };
+        Self { own: own.into(), common }
+    }
+
+    /// From now on its calls are those of one session, where several are served.
+    pub(crate) fn begin_session(&self) {
+        self.own.get_or_init(|| {
+            let shared = Arc::new(self.common.another());
+            Own { _holder: Task::run(shared.clone().let_go_when_idle()), shared }
+        });
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.own.get().map_or(&self.common, |own| &own.shared)
+    }
+
+    /// A place among the requests that may wait; none when all are taken.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn wait_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.shared().waits.try_acquire().ok()
     }
 
     /// Asks the node. What a lost connection swallowed is asked once more, word for word, so that a message
@@ -91,7 +110,7 @@ impl NodeLink {
     ) -> Result<Reply, ApiError> {
         let mut retried = false;
         loop {
-            let connection = self.shared.current(session).await?;
+            let connection = self.shared().current(session).await?;
             let answer = connection.ask_with(request.clone(), |event| {
                 retried = true;
                 on_event(event);
@@ -100,7 +119,7 @@ impl NodeLink {
                 Ok(reply) => return Ok(reply),
                 Err(ClientError::Refused(error)) => return Err(error),
                 Err(error) => {
-                    self.shared.forget(&connection).await;
+                    self.shared().forget(&connection).await;
                     if retried || !error.is_passing() {
                         return Err(unanswered(error, &request));
                     }
@@ -128,7 +147,7 @@ impl NodeLink {
     ) -> Result<(Unheard, Option<Lease>), ApiError> {
         let mut retried = false;
         loop {
-            let connection = self.shared.open_or_start(session).await?;
+            let connection = self.shared().open_or_start(session).await?;
             match within(answer_wait(&request), connection.ask(request.clone())).await {
                 Ok(Reply::Unheard(unheard)) => {
                     let lease = unheard.token.map(|token| Lease { connection, token });
@@ -149,7 +168,7 @@ impl NodeLink {
     ) -> Result<(Asked, Option<Lease>), ApiError> {
         let mut retried = false;
         loop {
-            let connection = self.shared.open_or_start(session).await?;
+            let connection = self.shared().open_or_start(session).await?;
             match within(answer_wait(&request), connection.ask(request.clone())).await {
                 Ok(Reply::Asked(asked)) => {
                     let lease = asked.token.map(|token| Lease { connection, token });
@@ -163,88 +182,23 @@ impl NodeLink {
     }
 }
 
-impl Shared {
-    /// The connection held, or a new one; starts a node where there is none.
-    async fn current(&self, session: &SessionName) -> Result<Arc<Connection>, ApiError> {
-        let mut held = self.held.lock().await;
-        if let Some(connection) = held.connection.as_ref().filter(|one| one.is_open())
-            && held.session == *session
-        {
-            return Ok(connection.clone());
-        }
-        let connection = Arc::new(self.open_or_start(session).await?);
-        *held = Held { connection: Some(connection.clone()), session: session.clone() };
-        Ok(connection)
+impl NodeLinks {
+    /// Links for sessions whose agent programs this process was not begun by: it can say of itself where it runs, and of
+    /// them nothing but how it tells them apart. Must be made in a runtime.
+    pub(crate) fn new(
+        home: &Home,
+        env: BTreeMap<String, String>,
+        run: String,
+        ensure_node: EnsureNode,
+    ) -> Self {
+        let hello = Hello { terminal: false, parent_pid: None, env, ..Hello::of_this_process("mcp", &[]) };
+        let common = Arc::new(Shared::new(home, hello, ensure_node).named(run));
+        Self { _holder: Task::run(common.clone().let_go_when_idle()), common }
     }
 
-    async fn forget(&self, connection: &Arc<Connection>) {
-        let mut held = self.held.lock().await;
-        if held.connection.as_ref().is_some_and(|one| Arc::ptr_eq(one, connection)) {
-            held.connection = None;
-        }
-    }
-
-    /// Connects where nothing is held, without starting a node: nobody asked for anything.
-    async fn hold(&self) -> Result<Ending, ClientError> {
-        let mut held = self.held.lock().await;
-        if let Some(connection) = held.connection.as_ref().filter(|one| one.is_open()) {
-            return Ok(connection.ending());
-        }
-        let connection = Arc::new(self.open(&held.session).await?);
-        let ending = connection.ending();
-        held.connection = Some(connection);
-        Ok(ending)
-    }
-
-    async fn open(&self, session: &SessionName) -> Result<Connection, ClientError> {
-        let mut hello = self.hello.clone();
-        if let Some(session) = session {
-            hello.env.insert(SESSION_VARIABLE.to_owned(), session.clone());
-        }
-        let socket = self.socket.as_ref().map_err(HomeError::clone)?;
-        Connection::open(socket, &hello).await
-    }
-
-    async fn open_or_start(&self, session: &SessionName) -> Result<Connection, ApiError> {
-        match self.open(session).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) if error.is_undone() => self.start().await?,
-            Err(error) => return Err(error.into()),
-        }
-        let often = ExponentialBuilder::default()
-            .with_min_delay(START_POLL_MIN)
-            .with_max_delay(START_POLL_MAX)
-            .without_max_times();
-        let deadline = Instant::now() + NODE_WAIT;
-        let open = (|| self.open(session)).retry(often).sleep(tokio::time::sleep);
-        Ok(open.when(|error| error.is_undone() && Instant::now() < deadline).await?)
-    }
-
-    async fn start(&self) -> Result<(), ApiError> {
-        let ensure_node = self.ensure_node.clone();
-        let started = tokio::task::spawn_blocking(move || ensure_node());
-        match tokio::time::timeout(NODE_WAIT * 2, started).await {
-            Ok(Ok(started)) => started,
-            Ok(Err(_)) => {
-                Err(ApiError::new(ErrorKind::Internal, "starting the node failed, which is Parlor's fault"))
-            }
-            Err(_) => Err(unreachable_node()),
-        }
-    }
-}
-
-/// Holds a connection for as long as the process lives.
-async fn keep(shared: Arc<Shared>) {
-    let patience = ExponentialBuilder::default()
-        .with_min_delay(RECONNECT_MIN)
-        .with_max_delay(RECONNECT_MAX)
-        .with_jitter()
-        .without_max_times();
-    loop {
-        let Ok(ending) = (|| shared.hold()).retry(patience).sleep(tokio::time::sleep).await else { return };
-        ending.ended().await;
-        // A node that hangs up at once must not be asked in a tight loop.
-        tokio::time::sleep(RECONNECT_MIN).await;
+    /// A link of whoever has no session.
+    pub(crate) fn link(&self) -> NodeLink {
+        NodeLink { own: OnceLock::new(), common: self.common.clone() }
     }
 }
 
@@ -259,6 +213,9 @@ async fn within(
 /// How long the last word of a request may take: what the node was asked to wait, and the time of an answer.
 fn answer_wait(request: &Request) -> Duration {
     match request {
+        Request::FileGet { wait_ms: Some(wait_ms), .. } => ANSWER_WAIT + Duration::from_millis(*wait_ms),
+        // As long as a large file takes to be read once.
+        Request::FileDrop { .. } => SEALING_WAIT,
         Request::Send { wait_ms, .. }
         | Request::Ask { wait_ms, .. }
         | Request::Answer { wait_ms, .. }
@@ -278,16 +235,16 @@ pub(crate) fn unexpected() -> ApiError {
     .hint("tell your user; `parlor doctor` shows the versions at work")
 }
 
-fn unreachable_node() -> ApiError {
-    ApiError::new(ErrorKind::Machine, "the node does not come up")
-        .hint("ask your user to run `parlor doctor`; the tool can be called again at any time")
-}
-
 /// Nobody knows what became of the request; for a message that has to be said.
 fn unanswered(error: ClientError, request: &Request) -> ApiError {
     let may_be_done = matches!(error, ClientError::Broken { .. } | ClientError::TimedOut { .. });
     let error = ApiError::from(error);
-    if may_be_done && matches!(request, Request::Send { .. } | Request::Ask { .. } | Request::Answer { .. }) {
+    if may_be_done
+        && matches!(
+            request,
+            Request::Send { .. } | Request::Ask { .. } | Request::Answer { .. } | Request::FileDrop { .. }
+        )
+    {
         return error
             .hint("the message may be stored all the same: look with `parlor log` before sending it again");
     }

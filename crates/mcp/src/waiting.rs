@@ -10,7 +10,7 @@ use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext};
 use tokio::sync::mpsc;
 
-use crate::in_flight::WAITS_MAX;
+use crate::node_link::WAITS_MAX;
 use crate::server::Server;
 
 /// Agent programs give up on a call they hear nothing of, most after a minute, some after half of one.
@@ -29,7 +29,7 @@ impl Server {
     where
         W: Future<Output = Result<T, ApiError>>,
     {
-        let Some(_place) = self.in_flight.wait_place() else { return Err(too_many()) };
+        let Some(_place) = self.node.wait_place() else { return Err(too_many()) };
         let (progress, words) = mpsc::channel(WORDS_MAX);
         // MCP wants progress to end before the answer: it is told to the end first.
         let told = join(work(Progress(progress)), tell(call, words));

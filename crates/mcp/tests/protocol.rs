@@ -13,10 +13,12 @@ fn names(tools: &Value) -> Vec<&str> {
     tools["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 10] = [
     "answer",
     "ask",
     "check_messages",
+    "drop_file",
+    "get_file",
     "list_peers",
     "search",
     "send_message",
@@ -86,6 +88,18 @@ async fn the_generation_of_2026_07_28_needs_no_initialize() {
     assert_eq!(called["id"], "c");
     assert_eq!(text(&called["result"]), "bob (member) · linked");
     assert_eq!(called["result"]["resultType"], "complete");
+}
+
+#[tokio::test]
+async fn what_is_not_offered_is_not_there() {
+    let (_dir, home) = home();
+    let mut agent = Agent::start(&home, no_node());
+    let opened = agent.initialize("2025-11-25").await;
+    assert_eq!(opened["capabilities"], json!({"experimental": {"claude/channel": {}}, "tools": {}}));
+    for (id, method) in (1..).zip(["prompts/list", "resources/list", "resources/templates/list"]) {
+        agent.say(json!({"jsonrpc": "2.0", "id": id, "method": method})).await;
+        assert_eq!(agent.hear().await["error"]["code"], -32601, "{method}");
+    }
 }
 
 #[tokio::test]

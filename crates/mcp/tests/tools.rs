@@ -4,7 +4,7 @@
 
 mod support;
 
-use parlor_api::{ApiError, ErrorKind, Priority, Reply, Request, Sent};
+use parlor_api::{ApiError, Dropped, ErrorKind, File, Priority, Reply, Request, Sent};
 use serde_json::json;
 use support::agent::{Agent, no_node, text};
 use support::node::{Answer, Node, Record, home, usual};
@@ -177,4 +177,51 @@ async fn wound_07_a_message_too_long_for_the_socket_is_refused_and_the_next_one_
     assert_eq!(result["isError"], false);
     let (_, first) = events.asked("the first request", |_| true).await;
     assert!(matches!(first, Request::Send { text, .. } if text == "short"));
+}
+
+#[tokio::test]
+async fn files_are_dropped_and_got_by_path_and_never_with_secrets_by_an_agent() {
+    let (_dir, home) = home();
+    let (record, mut events) = Record::new();
+    let script = |request: &Request| match request {
+        Request::FileDrop { .. } => Answer::Reply(Reply::Dropped(Dropped {
+            id: "m7k2qdaaaaaaaaaa".into(),
+            room: "r1".into(),
+            room_name: "payments".into(),
+            file: "schema.sql".into(),
+            bytes: 12,
+            reached: 1,
+            of: 2,
+            warnings: vec!["a clock".into()],
+        })),
+        Request::FileGet { .. } => Answer::Reply(Reply::File(File {
+            id: "m7k2qdaaaaaaaaaa".into(),
+            room: "r1".into(),
+            room_name: "payments".into(),
+            file: "schema.sql".into(),
+            bytes: 12,
+            peer: "p1".into(),
+            name: "bob".into(),
+            time: "2026-11-21T14:05:00Z".into(),
+            own: false,
+            path: Some("/h/rooms/payments~r1/files/schema.sql".into()),
+            held: true,
+        })),
+        other => usual(other),
+    };
+    let _node = Node::start(&home, &record, script);
+    let mut agent = Agent::initialized(&home, no_node()).await;
+    let result = agent.call(1, "drop_file", json!({"path": "/srv/api/schema.sql", "to": "bob"})).await;
+    assert_eq!(text(&result), "m7k2qdaa schema.sql dropped · reached 1 of 2\na clock");
+    let (_, request) = events.asked("the drop", |_| true).await;
+    let Request::FileDrop { path, room: None, to, allow_secrets, request_id, .. } = request else {
+        panic!("{request:?}")
+    };
+    assert_eq!((path.to_str(), to.as_deref()), (Some("/srv/api/schema.sql"), Some("bob")));
+    assert!(!allow_secrets && request_id.len() == 32);
+    let result = agent.call(2, "drop_file", json!({"path": "/x", "allow_secrets": true})).await;
+    assert_eq!(result["isError"], true, "there is no such word for an agent: {result}");
+    let result = agent.call(3, "get_file", json!({"file": "schema.sql"})).await;
+    assert_eq!(text(&result), "/h/rooms/payments~r1/files/schema.sql");
+    assert_eq!(result["structuredContent"]["bytes"], 12);
 }

@@ -243,6 +243,76 @@ mod tests {
         assert_eq!(next.session(&known).unwrap().id, "s1");
     }
 
+    /// Neither what Codex's tools are called with, nor what Gemini CLI's hooks say, nor a process number of OpenCode's.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn wound_18_a_session_of_another_agent_program_is_not_taken_by_stating_it() {
+        let mut agent = sleeper();
+        let this = Some(std::process::id());
+        for (program, variable) in [
+            ("codex", "CODEX_THREAD_ID"),
+            ("codex", "CODEX_SESSION_ID"),
+            ("codex", "PARLOR_MCP_SESSION"),
+            ("gemini", "GEMINI_SESSION_ID"),
+            ("opencode", "OPENCODE_PID"),
+        ] {
+            let mut known = Sessions::default();
+            let pid = Some(agent.id());
+            let seen = Sighting { program, id: "s1", dir: Path::new("/srv/api"), pid, room: None };
+            known.see(&seen, [1; 16], NOW);
+            let stated = if variable == "OPENCODE_PID" { agent.id().to_string() } else { "s1".into() };
+            for surface in ["cli", MCP] {
+                let mut thief = caller(surface, false, this, &[(variable, &stated)]);
+                thief.hello.parent_pid = Some(agent.id());
+                assert!(thief.session(&known).is_none(), "{surface} {variable}");
+                let seen = thief.sighting(&known).map(|seen| seen.id.to_owned());
+                assert!(seen.is_none_or(|id| id != "s1"), "{surface} {variable}");
+            }
+            let mut own = caller(MCP, false, Some(agent.id()), &[(variable, &stated)]);
+            own.hello.parent_pid = Some(agent.id());
+            assert_eq!(own.session(&known).unwrap().id, "s1", "{variable}");
+        }
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// Two MCP servers of one Codex after `/new`: each call names its session.
+    #[test]
+    fn a_call_that_names_its_session_is_in_it_and_not_in_the_newest_of_the_process() {
+        let mut agent = sleeper();
+        let mut known = sessions(agent.id());
+        let later =
+            Sighting { program: CODEX, id: "s2", dir: Path::new("/"), pid: Some(agent.id()), room: None };
+        known.see(&later, [2; 16], Now { wall_ms: 2, mono_ms: 2 });
+        let mut first = caller(MCP, false, Some(agent.id()), &[("PARLOR_MCP_SESSION", "s1")]);
+        first.hello.parent_pid = Some(agent.id());
+        assert_eq!(first.session(&known).unwrap().id, "s1");
+        first.hello.env.clear();
+        assert_eq!(first.session(&known).unwrap().id, "s2");
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// An agent that another one has begun in its shell: the nearer is meant.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_an_inner_agent_runs_is_the_inner_ones() {
+        let mut inner = sleeper();
+        let mut known = sessions(inner.id());
+        let outer = Sighting {
+            program: "codex",
+            id: "s2",
+            dir: Path::new("/"),
+            pid: Some(std::process::id()),
+            room: None,
+        };
+        known.see(&outer, [2; 16], Now { wall_ms: 2, mono_ms: 2 });
+        let tool_call = caller("cli", false, Some(inner.id()), &[]);
+        assert_eq!(tool_call.session(&known).unwrap().id, "s1");
+        inner.kill().unwrap();
+        inner.wait().unwrap();
+    }
+
     #[test]
     fn wound_21_the_process_and_its_environment_say_who_writes_and_no_name_does() {
         let mut agent = sleeper();
@@ -254,6 +324,9 @@ mod tests {
         assert_eq!(author(&caller("cli", true, Some(std::process::id()), &[])), Author::Human);
         assert_eq!(author(&caller("cli", true, None, &[("CLAUDECODE", "1")])), Author::Agent);
         assert_eq!(author(&caller("cli", true, None, &[("CLAUDECODE", "")])), Author::Human);
+        for variable in AGENT_VARIABLES {
+            assert_eq!(author(&caller("cli", true, None, &[(variable, "1")])), Author::Agent, "{variable}");
+        }
         assert_eq!(author(&caller(MCP, true, None, &[])), Author::Agent);
         agent.kill().unwrap();
         agent.wait().unwrap();

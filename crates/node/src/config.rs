@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub relay_ca: Option<PathBuf>,
     /// Whether sessions of one directory are given a room of this machine; they are unless this says no.
     pub local_rooms: Option<bool>,
+    /// Files up to this length are fetched by themselves, where that is allowed.
+    pub files_auto_bytes: Option<u64>,
     /// Keys that mean nothing here.
     #[serde(skip)]
     pub unknown: Vec<String>,

@@ -30,7 +30,7 @@ pub enum HomeDirError {
 /// One of these is in every home in which a node has run, whatever else people have put there.
 const MARKS: [&str; 2] = ["identity.key", "node.lock"];
 /// What else has its place in a home, before a node has run in it too.
-const OWN: [&str; 2] = ["config.toml", "rooms"];
+const OWN: [&str; 3] = ["config.toml", "rooms", "blobs"];
 /// What begins so is a home's too: numbered logs, what SQLite keeps beside a store, files about to take their place.
 const OWN_BEGINNINGS: [&str; 4] = ["node.", "store.db", "index.db", ".config-"];
 

@@ -13,6 +13,7 @@ mod driver;
 mod errors;
 mod evidence;
 mod feed;
+mod files;
 mod home_dir;
 mod identity_backup;
 mod identity_file;

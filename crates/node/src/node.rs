@@ -17,6 +17,7 @@ use crate::clock::{self, Clock};
 use crate::consent::Consent;
 use crate::driver::Driver;
 use crate::evidence::Evidence;
+use crate::files::Files;
 use crate::levels::Tags;
 use crate::life::Life;
 use crate::local_rooms::{self, LocalRooms};
@@ -41,10 +42,11 @@ pub(crate) struct Node {
     pub life: Life,
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
-    pub local_rooms: LocalRooms,
     /// Who waits for something to happen.
     pub waiters: Waiters,
     pub evidence: Evidence,
+    pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
@@ -71,6 +73,7 @@ pub(crate) struct NodeParts {
     pub index: Arc<SearchIndex>,
     pub retention: Arc<Retention>,
     pub local_rooms: LocalRooms,
+    pub files: Arc<Files>,
     pub sessions: Sessions,
     pub bindings: Bindings,
     pub consent: Consent,
@@ -95,9 +98,10 @@ impl Node {
             life: Life::new(),
             index: parts.index,
             retention: parts.retention,
-            local_rooms: parts.local_rooms,
             waiters: Waiters::default(),
             evidence: Evidence::default(),
+            local_rooms: parts.local_rooms,
+            files: parts.files,
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),

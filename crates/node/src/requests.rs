@@ -7,6 +7,7 @@ mod direct;
 mod doctor;
 mod export;
 mod far;
+mod files;
 mod hearing;
 mod here;
 pub(crate) mod hook;
@@ -151,6 +152,12 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Budget { room, set } => hearing::budget(asked, room, set).await,
         Request::Tags { dir, add, remove } => quiet::tags(asked, dir, add, remove).await,
         Request::SessionList => whom::list(asked).await,
+        Request::FileDrop { path, room, to, request_id, allow_secrets, wait_ms } => {
+            let announced = files::Dropping { path, room, to, request_id, allow_secrets, wait_ms };
+            files::drop_file(asked, announced).await
+        }
+        Request::FileList { room } => files::list(asked, room).await,
+        Request::FileGet { file, room, wait_ms } => files::get(asked, &file, room, wait_ms).await,
         Request::SessionStatus { session, set } => status::session(asked, session, set).await,
     }
 }

@@ -24,6 +24,7 @@ use crate::consent::Consent;
 use crate::default_nick;
 use crate::driver::{Driver, Origin, Worker, WorkerParts};
 use crate::feed;
+use crate::files::{AutoFetcher, Files};
 use crate::home_dir;
 use crate::identity_file;
 use crate::levels::Tags;
@@ -50,6 +51,8 @@ const DRAIN_WAIT: Duration = Duration::from_secs(2);
 const CARRIER_WAIT: Duration = Duration::from_secs(2);
 /// How long clients may take to read the last word.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
+/// Files up to this length are fetched by themselves where that is allowed and nothing else is said.
+const FILES_AUTO_BYTES: u64 = 1024 * 1024;
 const WORKER_THREADS: usize = 2;
 
 pub(crate) fn run(home: Home, mut options: RunOptions) -> Result<(), StartError> {
@@ -148,9 +151,18 @@ impl Running {
         let (to_transcripts, transcripts) = feed::pair();
         let (to_index, indexing) = feed::pair();
         let index = Arc::new(SearchIndex::at(home.index()));
-        let derived = vec![to_transcripts, to_index];
+        let (to_files, auto_files) = feed::pair();
+        let derived = vec![to_transcripts, to_index, to_files];
         let parts = WorkerParts { engine, store, origin, carrier: carrier.clone(), derived, clock };
         let worker = Worker::new(parts, &driver, inputs, carried);
+        let files = Arc::new(Files::new(
+            &home,
+            identity.peer,
+            driver.clone(),
+            carrier.clone(),
+            config.files_auto_bytes.unwrap_or(FILES_AUTO_BYTES),
+            runtime.handle().clone(),
+        ));
         let node = Arc::new(Node::new(NodeParts {
             home,
             clock,
@@ -162,6 +174,7 @@ impl Running {
             index,
             retention,
             local_rooms: LocalRooms::new(config.local_rooms.unwrap_or(true)),
+            files,
             sessions,
             bindings,
             consent,
@@ -172,6 +185,8 @@ impl Running {
         let driving = spawn_driver(worker, &node, runtime)?;
         let transcribing = spawn_transcripts(TranscriptWriter(transcripts), &node, runtime)?;
         let indexing = spawn_index(IndexWriter(indexing), &node, runtime)?;
+        spawn_auto_fetcher(AutoFetcher(auto_files), &node)?;
+        node.files.begin();
         runtime.spawn(serve::serve(node.clone(), listener));
         runtime.spawn(presence::watch(node.clone()));
         runtime.spawn(waker::watch(node.clone()));
@@ -266,6 +281,13 @@ fn spawn_index(
     let retention = node.retention.clone();
     let run = move || writer.run(&index, &retention, &driver, &handle);
     std::thread::Builder::new().name("parlor-index".into()).spawn(run).map_err(StartError::System)
+}
+
+/// It ends with the driver, and nobody has to wait for it.
+fn spawn_auto_fetcher(fetcher: AutoFetcher, node: &Arc<Node>) -> Result<(), StartError> {
+    let node = node.clone();
+    let run = move || fetcher.run(&node);
+    std::thread::Builder::new().name("parlor-files".into()).spawn(run).map(drop).map_err(StartError::System)
 }
 
 /// A file that cannot be read keeps no node from starting: relays it certifies do not answer, and `doctor` says so.

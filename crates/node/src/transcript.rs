@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parlor_core::engine::api::{MessageView, RoomStanding};
+use parlor_core::engine::api::{Command, MessageView, RoomStanding};
 use parlor_wire::RoomId;
 use tokio::runtime::Handle;
 
 use crate::driver::Driver;
 use crate::feed::{Fed, Next};
+use crate::files::room_files_dir;
 use crate::retention::{Expiry, Retention};
 use crate::socket_file::FileId;
 use room_file::RoomFile;
+pub(crate) use room_file::{make_dir, room_dir};
 
 /// How long the place reached may be unwritten: after a kill so much is written again, over itself.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
@@ -136,7 +138,12 @@ impl Transcripts<'_> {
             }
             let name = self.runtime.block_on(self.driver.view(move |engine| engine.room_name(room))).ok()?;
             match RoomFile::open(&self.dir, &name, room) {
-                Ok(file) => _ = self.files.insert(room, file),
+                Ok(file) => {
+                    let dir = room_files_dir(file.dir()).to_string_lossy().into_owned();
+                    // So that whoever hears of a file that was fetched is told where it lies by now.
+                    self.runtime.block_on(self.driver.cast(Command::FilesIn { room, dir }));
+                    self.files.insert(room, file);
+                }
                 Err(error) => self.fail(room, &error),
             }
         }

@@ -137,6 +137,7 @@ fn main() {
             form: None,
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         };
         starter.ask(start, Command::Send(send));

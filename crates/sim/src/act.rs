@@ -171,6 +171,7 @@ impl World {
             form: None,
             ask: None,
             about: None,
+            file: None,
             wait_ms: 0,
         })
     }

@@ -35,6 +35,7 @@ fn message(room: RoomId, text: &str) -> Send {
         form: None,
         ask: None,
         about: None,
+        file: None,
         wait_ms: 0,
     }
 }

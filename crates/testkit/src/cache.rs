@@ -14,6 +14,12 @@ use crate::{Error, Result};
 pub const CACHE_ENV: &str = "PARLOR_TEST_CACHE";
 /// The version of Claude Code every fact in [`crate::claude`] was measured with.
 pub const CLAUDE_CODE_VERSION: &str = "2.1.329";
+/// The version of Codex that is pinned.
+pub const CODEX_VERSION: &str = "0.169.0";
+/// The version of Gemini CLI that is pinned.
+pub const GEMINI_CLI_VERSION: &str = "0.61.0";
+/// The version of OpenCode that is pinned.
+pub const OPENCODE_VERSION: &str = "1.18.33";
 
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -33,6 +39,27 @@ pub const CLAUDE_CODE: NpmPin<'static> = NpmPin {
     name: "claude-code",
     package: include_str!("../npm/claude-code/package.json"),
     lock: include_str!("../npm/claude-code/package-lock.json"),
+};
+
+/// Codex, as pinned in this repository.
+pub const CODEX: NpmPin<'static> = NpmPin {
+    name: "codex",
+    package: include_str!("../npm/codex/package.json"),
+    lock: include_str!("../npm/codex/package-lock.json"),
+};
+
+/// Gemini CLI, as pinned in this repository.
+pub const GEMINI_CLI: NpmPin<'static> = NpmPin {
+    name: "gemini-cli",
+    package: include_str!("../npm/gemini-cli/package.json"),
+    lock: include_str!("../npm/gemini-cli/package-lock.json"),
+};
+
+/// OpenCode, as pinned in this repository: the package of the platform, and only of Linux on x64.
+pub const OPENCODE: NpmPin<'static> = NpmPin {
+    name: "opencode",
+    package: include_str!("../npm/opencode/package.json"),
+    lock: include_str!("../npm/opencode/package-lock.json"),
 };
 
 /// The folder.
@@ -113,4 +140,36 @@ pub fn claude_code() -> Result<PathBuf> {
             what: format!("a native Claude Code for this platform in {}", place.display()),
             install: "npm offers none; run this test on Linux or macOS, x64 or arm64".to_owned(),
         })
+}
+
+/// The native binary of the real Codex, version [`CODEX_VERSION`], from the machine's cache.
+pub fn codex() -> Result<PathBuf> {
+    let place = Cache::open()?.npm(&CODEX)?.join("node_modules/@openai");
+    let inner =
+        |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let targets = inner(place.clone()).flat_map(|package| inner(package.join("vendor")));
+    targets.map(|target| target.join("bin/codex")).find(|candidate| candidate.is_file()).ok_or_else(|| {
+        let what = format!("a native Codex for this platform in {}", place.display());
+        Error::Missing { what, install: "run this test on Linux or macOS, x64 or arm64".to_owned() }
+    })
+}
+
+/// The start file of the real Gemini CLI, version [`GEMINI_CLI_VERSION`]; Node runs it.
+pub fn gemini_cli() -> Result<PathBuf> {
+    find_program("node", "nodejs npm")?;
+    present(&GEMINI_CLI, "node_modules/@google/gemini-cli/bundle/gemini.js")
+}
+
+/// The native binary of the real OpenCode, version [`OPENCODE_VERSION`], from the machine's cache.
+pub fn opencode() -> Result<PathBuf> {
+    present(&OPENCODE, "node_modules/opencode-linux-x64/bin/opencode")
+}
+
+fn present(pin: &NpmPin<'_>, path: &str) -> Result<PathBuf> {
+    let program = Cache::open()?.npm(pin)?.join(path);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let what = format!("{} at {}", pin.name, program.display());
+    Err(Error::Missing { what, install: "run this test on Linux, x64".to_owned() })
 }

@@ -8,9 +8,13 @@
 
 pub mod cache;
 pub mod claude;
+pub mod codex;
 mod error;
+pub mod gemini;
+pub mod mcp;
 #[cfg(target_os = "linux")]
 pub mod netns;
+pub mod opencode;
 pub mod parlor;
 pub mod person;
 mod process;
@@ -18,6 +22,8 @@ pub mod record;
 #[cfg(target_os = "linux")]
 pub mod relay;
 pub mod run;
+pub mod seat;
+pub mod session;
 pub mod stub_model;
 #[cfg(target_os = "linux")]
 pub mod tmpfs;

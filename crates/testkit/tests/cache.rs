@@ -1,29 +1,47 @@
 //! Pinned programs: the committed lock, one installation for all, nothing that fails its hash.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use parlor_testkit::cache::{CLAUDE_CODE, CLAUDE_CODE_VERSION, Cache, NpmPin, claude_code};
+use parlor_testkit::cache::{
+    CLAUDE_CODE, CLAUDE_CODE_VERSION, CODEX, CODEX_VERSION, Cache, GEMINI_CLI, GEMINI_CLI_VERSION, NpmPin,
+    OPENCODE, OPENCODE_VERSION, claude_code, codex, gemini_cli, opencode,
+};
 use parlor_testkit::run::{Run, find_program};
 use serde_json::{Value, json};
 
 #[test]
-fn the_real_claude_code_of_the_pinned_version_is_there() {
-    let version = Run::new(claude_code().unwrap()).arg("--version").ok().unwrap().out();
-    assert_eq!(version.trim(), format!("{CLAUDE_CODE_VERSION} (Claude Code)"));
+fn the_real_programs_of_the_pinned_versions_are_there() {
+    let home = tempfile::tempdir().unwrap();
+    let version = |program: PathBuf| {
+        Run::new(program).arg("--version").env("HOME", home.path()).ok().unwrap().out().trim().to_owned()
+    };
+    assert_eq!(version(claude_code().unwrap()), format!("{CLAUDE_CODE_VERSION} (Claude Code)"));
+    assert_eq!(version(codex().unwrap()), format!("codex-cli {CODEX_VERSION}"));
+    assert_eq!(version(gemini_cli().unwrap()), GEMINI_CLI_VERSION);
+    assert_eq!(version(opencode().unwrap()), OPENCODE_VERSION);
 }
 
 #[test]
-fn the_committed_lock_pins_every_package_by_hash_and_names_no_registry() {
-    let lock: Value = serde_json::from_str(CLAUDE_CODE.lock).unwrap();
-    let packages = lock["packages"].as_object().unwrap();
-    assert!(packages.len() > 2);
-    for (path, package) in packages.iter().filter(|(path, _)| !path.is_empty()) {
-        assert_eq!(package["version"], CLAUDE_CODE_VERSION, "{path}");
-        assert!(package["integrity"].as_str().unwrap().starts_with("sha512-"), "{path}");
-        assert!(package.get("resolved").is_none(), "{path}");
+fn the_committed_locks_pin_every_package_by_hash_and_name_no_registry() {
+    let pins = [
+        (CLAUDE_CODE, CLAUDE_CODE_VERSION),
+        (CODEX, CODEX_VERSION),
+        (GEMINI_CLI, GEMINI_CLI_VERSION),
+        (OPENCODE, OPENCODE_VERSION),
+    ];
+    for (pin, version) in pins {
+        let lock: Value = serde_json::from_str(pin.lock).unwrap();
+        let packages = lock["packages"].as_object().unwrap();
+        assert!(packages.len() > 1, "{}", pin.name);
+        for (path, package) in packages.iter().filter(|(path, _)| !path.is_empty()) {
+            assert!(package["integrity"].as_str().unwrap().starts_with("sha512-"), "{path}");
+            assert!(package.get("resolved").is_none(), "{path}");
+        }
+        let wanted = lock["packages"][""]["dependencies"].as_object().unwrap();
+        assert!(!wanted.is_empty() && wanted.values().all(|named| named == version), "{wanted:?}");
+        assert!(!pin.lock.contains("://") && !pin.package.contains("://"), "{}", pin.name);
     }
-    assert!(!CLAUDE_CODE.lock.contains("://") && !CLAUDE_CODE.package.contains("://"));
 }
 
 /// A package of one file, as a tarball beside its lock; returns (package.json, package-lock.json).

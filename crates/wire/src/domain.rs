@@ -43,6 +43,8 @@ pub const CALLED: &str = "parlor/1 who is called;";
 pub const EXPORT_HASH: &str = "parlor/1 bytes of an export;";
 /// BLAKE3 key-derivation context naming the room of two identities.
 pub const DIRECT_ROOM: &str = "parlor/1 direct room id;";
+/// BLAKE3 key-derivation context naming sealed files.
+pub const BLOB_NAME: &str = "parlor/1 sealed file name;";
 
 /// HKDF info: the key of one entry.
 pub const ENTRY_KEY: &[u8] = b"parlor/1 entry key;";
@@ -60,6 +62,8 @@ pub const TICKET_SEALING: &[u8] = b"parlor/1 ticket sealing key;";
 pub const SIGNAL_KEY: &[u8] = b"parlor/1 signal key;";
 /// Associated data of one signal.
 pub const SIGNAL_AAD: &[u8] = b"parlor/1 signal associated data;";
+/// HKDF info: the key of all chunks of one file.
+pub const BLOB_KEY: &[u8] = b"parlor/1 file chunk key;";
 
 /// All of them, for the test that compares each with each.
 pub const ALL: &[&[u8]] = &[
@@ -83,6 +87,7 @@ pub const ALL: &[&[u8]] = &[
     CALLED.as_bytes(),
     EXPORT_HASH.as_bytes(),
     DIRECT_ROOM.as_bytes(),
+    BLOB_NAME.as_bytes(),
     ENTRY_KEY,
     ENTRY_AAD,
     WRAP_KEY,
@@ -91,6 +96,7 @@ pub const ALL: &[&[u8]] = &[
     TICKET_SEALING,
     SIGNAL_KEY,
     SIGNAL_AAD,
+    BLOB_KEY,
 ];
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod cbor;
 pub mod control;
 pub mod data;
 pub mod domain;
+pub mod file;
 pub mod frame;
 pub mod ids;
 pub mod limits;

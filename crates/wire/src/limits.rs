@@ -121,3 +121,13 @@ pub const MAX_MESH_LINKS: usize = 24;
 pub const MAX_MESH_TRIES: usize = 4;
 /// Members that are tried at once in all larger rooms together: a laptop in twenty of them opens in the morning.
 pub const MAX_TRIES: usize = 16;
+/// Longest file that may be announced: a disk image or a data set that a person waits for; beyond it other tools serve better.
+pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+/// Bytes of a file that are sealed as one chunk: what comes is checked this early, and its tag adds a four-thousandth.
+pub const FILE_CHUNK_BYTES: usize = 64 * 1024;
+/// Longest request for a file: its fixed fields.
+pub const MAX_FILE_REQUEST_BYTES: usize = 256;
+/// Longest name of a file as it is announced, in bytes: what file systems take.
+pub const MAX_FILE_NAME_BYTES: usize = 255;
+/// Announcements of files that a node finds by their names, of each room the newest; older ones are found by their ids.
+pub const MAX_FILES_LISTED: usize = 1024;

@@ -10,6 +10,8 @@ mod fuzz_card;
 mod fuzz_control;
 #[path = "../../../fuzz/targets/data.rs"]
 mod fuzz_data;
+#[path = "../../../fuzz/targets/file.rs"]
+mod fuzz_file;
 #[path = "../../../fuzz/targets/frame.rs"]
 mod fuzz_frame;
 #[path = "../../../fuzz/targets/text.rs"]
@@ -19,9 +21,11 @@ mod fuzz_ticket;
 
 use common::{Place, Signing, control, samples};
 use parlor_wire::control::{Admit, ControlBody};
+use parlor_wire::file::FileRequest;
 use parlor_wire::frame::Frame;
+use parlor_wire::ids::BodyHash;
 use parlor_wire::ticket::{TicketError, TicketText};
-use parlor_wire::{Control, Data, PeerId, SignedCard};
+use parlor_wire::{Control, Data, EntryId, PeerId, RoomId, SignedCard, cbor};
 use proptest::prelude::*;
 
 /// All texts one small change away: single bits, bytes put in, taken out, replaced and doubled, and every beginning.
@@ -202,4 +206,22 @@ proptest! {
         fuzz_data::run(&bytes);
         fuzz_frame::run(&bytes);
     }
+}
+
+#[test]
+fn a_changed_request_for_a_file_is_read_as_what_it_says_or_not_at_all() {
+    let request = FileRequest {
+        room: RoomId([1; 32]),
+        entry: EntryId([2; 32]),
+        blob: BodyHash([3; 32]),
+        chunk: 70_000,
+    };
+    let bytes = cbor::encode(&request);
+    let mut read = 0;
+    for changed in changes(&bytes) {
+        fuzz_file::run(&changed);
+        assert_ne!(FileRequest::decode(&changed).as_ref(), Ok(&request), "two forms of one request");
+        read += usize::from(FileRequest::decode(&changed).is_ok());
+    }
+    assert!(read > 0, "ids are any bytes");
 }

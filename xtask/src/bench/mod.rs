@@ -3,6 +3,7 @@
 
 mod crowd;
 mod engine;
+mod files;
 mod hook;
 mod idle;
 mod measure;
@@ -71,6 +72,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "keep-alive", unasked: true, needs_release: true, run: room::keep_alive },
     Bench { name: "room", unasked: true, needs_release: true, run: room::room },
     Bench { name: "rooms", unasked: true, needs_release: true, run: room::rooms },
+    Bench { name: "files", unasked: true, needs_release: true, run: files::run },
     Bench { name: "engine", unasked: true, needs_release: false, run: engine::run },
     Bench { name: "crowd", unasked: true, needs_release: false, run: crowd::run },
     Bench { name: "process-start", unasked: false, needs_release: false, run: process_start::run },

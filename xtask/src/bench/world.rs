@@ -25,7 +25,16 @@ pub struct Person {
 
 impl Person {
     pub fn new(release: &Path) -> Result<Self> {
-        let root = tempfile::Builder::new().prefix("pb-").rand_bytes(5).tempdir_in("/tmp")?;
+        Self::below(release, Path::new("/tmp"))
+    }
+
+    /// One whose home and project lie in memory.
+    pub fn in_memory(release: &Path) -> Result<Self> {
+        Self::below(release, Path::new("/dev/shm"))
+    }
+
+    fn below(release: &Path, dir: &Path) -> Result<Self> {
+        let root = tempfile::Builder::new().prefix("pb-").rand_bytes(5).tempdir_in(dir)?;
         std::fs::create_dir(root.path().join("project"))?;
         let person = Self { root, release: release.to_owned(), behind: Vec::new() };
         std::fs::DirBuilder::new().mode(0o700).create(person.home())?;

@@ -14,6 +14,7 @@ pub const HOOK_ENV: &[&str] = &[
     "CLAUDE_PID",
     "CLAUDE_PROJECT_DIR",
     "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SESSION_ATTENDED",
     "CLAUDECODE",
     "PARLOR_ROOM",
     "PARLOR_HOME",
@@ -36,6 +37,12 @@ pub fn parse_hook(stdin: &[u8], env: &BTreeMap<String, String>) -> Result<HookCa
     };
     let call = input.call(NAME, event, env.get("CLAUDE_PID"))?;
     Ok(HookCall { project_dir: env.get("CLAUDE_PROJECT_DIR").and_then(|path| absolute(path)), ..call })
+}
+
+/// Whether somebody sits before the session. A headless one that has done its work would wait half a minute for a hook that
+/// still runs.
+pub(crate) fn may_wait(env: &BTreeMap<String, String>) -> bool {
+    env.get("CLAUDE_CODE_SESSION_ATTENDED").is_none_or(|attended| attended != "0")
 }
 
 /// The one line Claude Code reads from a hook that exits 0: `text` as context for the model, at the hook called `event_name`.

@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use super::NAME;
 use super::install::{config_dir, project_dir};
-use super::settings::split_mark;
 use crate::command::{CommandLine, is_parlor_mcp, shell_text};
 use crate::file::{self, Found};
 use crate::place::{Place, Scope};
 use crate::plan::{CommandStep, PlanError, Restore, Tidy};
 use crate::run::Invocation;
+use crate::settings::split_mark;
 
 /// The server's name in Claude Code.
 pub(crate) const SERVER: &str = "parlor";
 const SERVERS: &str = "mcpServers";
 const TIMEOUT_MS: u64 = 30_000;
 /// Set for every run of Claude Code, so that managing its settings contacts nobody.
-const QUIET: [&str; 3] =
+pub(crate) const QUIET: [&str; 3] =
     ["DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"];
 
 /// What is under Parlor's name.

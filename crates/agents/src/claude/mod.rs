@@ -4,7 +4,7 @@ mod doctor;
 mod hook;
 mod install;
 mod mcp;
-mod settings;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,6 +38,10 @@ impl AgentProgram for Claude {
         place.find_program(NAME)
     }
 
+    fn is_plugged_in(&self, place: &Place) -> bool {
+        plugin::enabled(place).is_some()
+    }
+
     fn plan_install(
         &self,
         place: &Place,
@@ -65,6 +69,10 @@ impl AgentProgram for Claude {
 
     fn wake(&self) -> Wake {
         Wake::Hook
+    }
+
+    fn may_wait(&self, env: &BTreeMap<String, String>) -> bool {
+        hook::may_wait(env)
     }
 
     fn shows(&self, transcript_tail: &str, mark: &str) -> bool {

@@ -3,6 +3,7 @@
 mod doctor;
 mod hook;
 mod install;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

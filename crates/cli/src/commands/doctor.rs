@@ -154,20 +154,25 @@ fn agents() -> Vec<Check> {
         Err(Failure::Error(error)) => return vec![failed("agents", error)],
         Err(Failure::Said(_)) => return Vec::new(),
     };
-    parlor_agents::programs().iter().flat_map(|program| agent(*program, &place)).collect()
+    let programs = parlor_agents::programs();
+    let checks: Vec<_> = programs.iter().flat_map(|program| agent(*program, &place)).collect();
+    if checks.is_empty() {
+        let names: Vec<_> = programs.iter().map(|program| program.name()).collect();
+        let detail = format!("none of {} is on PATH, and none is wired in", names.join(", "));
+        return vec![warn("agents", detail, "install the one you want to hear, then `parlor install`")];
+    }
+    checks
 }
 
 fn agent(program: &dyn AgentProgram, place: &Place) -> Vec<Check> {
-    let scope = scope_in_use(program, place);
-    if scope.is_none() && program.detect(place).is_none() {
-        return vec![warn(
-            program.name(),
-            "it is not on PATH, and not wired in",
-            "install it first, if you want it to hear",
-        )];
-    }
-    let checks = program.doctor(place, &scope.unwrap_or(Scope::User), &SystemRunner);
-    checks.into_iter().map(of_agent).collect()
+    let plugged_in = program.is_plugged_in(place).then_some(Scope::User);
+    let Some(scope) = scope_in_use(program, place).or(plugged_in) else {
+        let hint = format!("run `parlor install {}`, if you want it to hear", program.name());
+        let here = program.detect(place).map(|path| format!("{} is not wired in", path.display()));
+        return here.map(|detail| warn(program.name(), detail, &hint)).into_iter().collect();
+    };
+    let checks = program.doctor(place, &scope, &SystemRunner);
+    checks.into_iter().map(|check| of_agent(program.name(), check)).collect()
 }
 
 /// Where Parlor is wired in: in this project, else for the user.
@@ -178,14 +183,14 @@ fn scope_in_use(program: &dyn AgentProgram, place: &Place) -> Option<Scope> {
     scopes.into_iter().flatten().find(is_wired)
 }
 
-fn of_agent(check: parlor_agents::Check) -> Check {
+fn of_agent(program: &str, check: parlor_agents::Check) -> Check {
     let state = match check.state {
         CheckState::Ok => "ok",
         CheckState::Warn => "warn",
         CheckState::Fail => "fail",
     };
     let hint = Some(check.hint).filter(|hint| !hint.is_empty());
-    Check { name: check.name, state: state.into(), detail: check.detail, hint }
+    Check { name: format!("{program}: {}", check.name), state: state.into(), detail: check.detail, hint }
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ use crate::errors::{Failure, Outcome};
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     program: &'a str,
+    /// The file with the hooks.
     settings: PathBuf,
+    /// All files it is about.
+    files: Vec<PathBuf>,
     changes: &'a [String],
     warnings: &'a [String],
     dry_run: bool,
@@ -28,20 +31,88 @@ struct Report<'a> {
     commands: Vec<String>,
     /// Which of them a human has to type.
     to_type: Vec<String>,
+    /// What the file with the hooks was.
     backup: Option<PathBuf>,
+    /// What the files were.
+    backups: Vec<PathBuf>,
 }
 
+/// The word for any other MCP client, which is told what to write down and nothing is written for.
+const OTHER_CLIENT: &str = "mcp";
+
 pub fn install(context: &Context, install: Install) -> Outcome {
-    let program = program(&install.program)?;
     let request = request(&context.home)?;
-    let plan = program.plan_install(&place()?, &scope(install.scope)?, &request).map_err(no_plan)?;
-    carry_out(context, program, &plan, install.dry_run, "already wired in; nothing to change")
+    if install.program.as_deref() == Some(OTHER_CLIENT) {
+        return snippet(context, &request);
+    }
+    let (place, scope) = (place()?, scope(&install)?);
+    let found = |program: &dyn AgentProgram| program.detect(&place).is_some();
+    let none = "none of the agent programs Parlor knows is on PATH";
+    each(context, &programs(install.program.as_deref(), found, none)?, |program| {
+        let plan = program.plan_install(&place, &scope, &request).map_err(no_plan)?;
+        carry_out(context, program, &plan, install.dry_run, "already wired in; nothing to change")
+    })
 }
 
 pub fn uninstall(context: &Context, install: Install) -> Outcome {
-    let program = program(&install.program)?;
-    let plan = program.plan_uninstall(&place()?, &scope(install.scope)?).map_err(no_plan)?;
-    carry_out(context, program, &plan, install.dry_run, "not wired in; nothing to change")
+    let (place, scope) = (place()?, scope(&install)?);
+    // Settings that cannot be read may hold something: they are looked at, and what is wrong is said.
+    let wired = |program: &dyn AgentProgram| {
+        !program.plan_uninstall(&place, &scope).is_ok_and(|plan| plan.is_nothing())
+    };
+    let none = "Parlor is wired into none of the agent programs it knows";
+    each(context, &programs(install.program.as_deref(), wired, none)?, |program| {
+        let plan = program.plan_uninstall(&place, &scope).map_err(no_plan)?;
+        carry_out(context, program, &plan, install.dry_run, "not wired in; nothing to change")
+    })
+}
+
+/// What any other MCP client is to be given: data, to be put where that client keeps its servers.
+fn snippet(context: &Context, request: &InstallRequest) -> Outcome {
+    let snippet = parlor_agents::mcp_snippet(&request.mcp);
+    let text = serde_json::to_string_pretty(&snippet).unwrap_or_default();
+    context.out.answer(&snippet, || vec![text])?;
+    context
+        .out
+        .talk("Put this where your MCP client keeps its servers. Without a hook it hears when it asks.");
+    Ok(())
+}
+
+/// The program of this name; without a name, all for which `is_meant` holds.
+fn programs(
+    name: Option<&str>,
+    is_meant: impl Fn(&dyn AgentProgram) -> bool,
+    none: &str,
+) -> Outcome<Vec<&'static dyn AgentProgram>> {
+    if let Some(name) = name {
+        return Ok(vec![program(name)?]);
+    }
+    let meant: Vec<_> = parlor_agents::programs().iter().copied().filter(|one| is_meant(*one)).collect();
+    if meant.is_empty() {
+        let names: Vec<_> = parlor_agents::programs().iter().map(|program| program.name()).collect();
+        let hint = format!("known: {}; name one to do it all the same", names.join(", "));
+        return Err(Failure::new(ErrorKind::NotFound, none, hint));
+    }
+    Ok(meant)
+}
+
+/// Each of them, whatever becomes of the others: what fails first decides how it ends, what fails later is said.
+fn each(
+    context: &Context,
+    programs: &[&'static dyn AgentProgram],
+    mut act: impl FnMut(&'static dyn AgentProgram) -> Outcome,
+) -> Outcome {
+    let mut all = Ok(());
+    for program in programs {
+        match (&all, act(*program)) {
+            (Err(_), Err(Failure::Error(error))) => {
+                context.out.warn(&format!("{}: {}", program.name(), error.message));
+            }
+            (Ok(()), one) => all = one,
+            (Err(_), _) => (),
+        }
+    }
+    all
 }
 
 /// Whether there is an agent program that could hear and does not.
@@ -54,7 +125,8 @@ pub fn is_missing(context: &Context) -> bool {
         let plans = scopes.into_iter().flatten().map(|scope| program.plan_install(&place, &scope, &request));
         plans.flatten().any(|plan| plan.is_nothing())
     };
-    parlor_agents::programs().iter().any(|program| program.detect(&place).is_some() && !hears(*program))
+    let is_deaf = |program: &dyn AgentProgram| !program.is_plugged_in(&place) && !hears(program);
+    parlor_agents::programs().iter().any(|program| program.detect(&place).is_some() && is_deaf(*program))
 }
 
 /// The home directory and environment of whoever typed the command.
@@ -70,10 +142,10 @@ fn program(name: &str) -> Outcome<&'static dyn AgentProgram> {
     })
 }
 
-fn scope(scope: ScopeArg) -> Outcome<Scope> {
-    match scope {
-        ScopeArg::User => Ok(Scope::User),
-        ScopeArg::Project => current_dir().map(Scope::Project),
+fn scope(install: &Install) -> Outcome<Scope> {
+    match (install.project, install.scope) {
+        (false, ScopeArg::User) => Ok(Scope::User),
+        (true, _) | (false, ScopeArg::Project) => current_dir().map(Scope::Project),
     }
 }
 
@@ -109,19 +181,22 @@ fn carry_out(
     let is_there = program.detect(&place()?).is_some();
     let mut report = Report {
         program: program.name(),
-        settings: plan.settings_path().into(),
+        settings: plan.settings_paths().into_iter().next().unwrap_or_default(),
+        files: plan.settings_paths(),
         changes: &plan.changes,
         warnings: &plan.warnings,
         dry_run,
         commands: plan.commands(),
         to_type: Vec::new(),
         backup: None,
+        backups: Vec::new(),
     };
     if dry_run {
         return context.out.answer(&report, || would_do(program.name(), plan, is_there, nothing));
     }
     let applied = plan.apply(&SystemRunner).map_err(not_applied)?;
-    report.backup = applied.backup;
+    report.backup = applied.backups.first().cloned();
+    report.backups = applied.backups;
     if let CommandOutcome::ToType(lines) = &applied.command {
         report.to_type.clone_from(lines);
     }
@@ -142,9 +217,9 @@ fn carry_out(
 
 fn would_do(program: &str, plan: &Plan, is_there: bool, nothing: &str) -> Vec<String> {
     if plan.is_nothing() {
-        return vec![nothing.into()];
+        return vec![format!("{program}: {nothing}")];
     }
-    let mut lines: Vec<_> = plan.changes.iter().map(|change| format!("would: {change}")).collect();
+    let mut lines: Vec<_> = plan.changes.iter().map(|change| format!("would: {program}: {change}")).collect();
     let verb = match is_there {
         true => "would run".into(),
         false => format!("{program} is not on PATH; would ask you to type"),
@@ -157,11 +232,12 @@ fn would_do(program: &str, plan: &Plan, is_there: bool, nothing: &str) -> Vec<St
 
 fn done(report: &Report, plan: &Plan, nothing: &str) -> Vec<String> {
     if plan.is_nothing() {
-        return vec![nothing.into()];
+        return vec![format!("{}: {nothing}", report.program)];
     }
-    let mut lines: Vec<_> = report.changes.to_vec();
-    lines.push(format!("settings: {}", report.settings.display()));
-    lines.extend(report.backup.iter().map(|path| format!("what they were: {}", path.display())));
+    let mut lines = vec![format!("{}:", report.program)];
+    lines.extend(report.changes.iter().cloned());
+    lines.extend(report.files.iter().map(|path| format!("settings: {}", path.display())));
+    lines.extend(report.backups.iter().map(|path| format!("what they were: {}", path.display())));
     lines.extend(report.to_type.iter().map(|line| format!("to type where it can be run: {line}")));
     lines
 }
@@ -169,7 +245,7 @@ fn done(report: &Report, plan: &Plan, nothing: &str) -> Vec<String> {
 fn no_plan(error: PlanError) -> Failure {
     match &error {
         PlanError::File(_) => Failure::machine(error.to_string(), "nothing was changed"),
-        PlanError::Syntax { .. } | PlanError::Shape { .. } => {
+        PlanError::Syntax { .. } | PlanError::Shape { .. } | PlanError::Command(_) => {
             Failure::bad_input(error.to_string(), "nothing was changed")
         }
     }

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod export;
+mod files;
 mod here;
 mod identity;
 mod install;
@@ -77,7 +78,7 @@ pub fn run(cli: Cli, out: &Output) -> Outcome {
     match cli.command {
         // These end by their own rules when they are interrupted.
         Some(Command::Node(Node::Run { background })) => node::run(&context, background),
-        Some(Command::Mcp) => mcp::run(&context),
+        Some(Command::Mcp(mcp)) => mcp::run(&context, &mcp),
         command => {
             let interrupt = Interrupt::watch()?;
             let is_new = !makes_a_home(command.as_ref()) && !context.home.identity().exists();
@@ -127,7 +128,7 @@ fn makes_a_home(command: Option<&Command>) -> bool {
                 | Demo
                 | Node(_)
                 | Hook { .. }
-                | Mcp
+                | Mcp(_)
         )
     )
 }
@@ -140,6 +141,9 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Invite(invite)) => invite::run(context, invite),
         Some(Command::Send(send)) => send::run(context, send),
         Some(Command::Tell(tell)) => send::tell(context, tell),
+        Some(Command::Drop(drop)) => files::drop_files(context, drop, interrupt),
+        Some(Command::Files(which)) => files::list(context, which),
+        Some(Command::Get(get)) => files::get(context, get, interrupt),
         Some(Command::Ask(ask)) => ask::ask(context, ask, interrupt),
         Some(Command::Answer(answer)) => ask::answer(context, answer),
         Some(Command::Log(log)) => log::run(context, log, interrupt),
@@ -171,7 +175,7 @@ fn interruptible(context: &Context, command: Option<Command>, interrupt: &Interr
         Some(Command::Peer(command)) => peer::run(context, command),
         Some(Command::Demo) => demo::run(context, interrupt),
         // They were run before anything else.
-        Some(Command::Hook { .. } | Command::Mcp | Command::VerifyExport { .. }) => Ok(()),
+        Some(Command::Hook { .. } | Command::Mcp(_) | Command::VerifyExport { .. }) => Ok(()),
     }
 }
 

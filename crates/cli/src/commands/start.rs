@@ -94,6 +94,6 @@ fn mention_others(context: &Context, started: &Started) {
 /// Says how to make an agent hear, if none does yet.
 pub fn mention_agent(context: &Context, bound: Option<&Path>) {
     if bound.is_some() && install::is_missing(context) {
-        context.out.talk("Your agent does not hear anything yet: `parlor install claude`, once.");
+        context.out.talk("Your agent does not hear anything yet: `parlor install`, once.");
     }
 }

@@ -3,12 +3,14 @@
 //! ed25519-dalek.
 
 mod aead;
+mod blob;
 mod entry;
 mod hedge;
 mod seal;
 mod signal;
 mod ticket;
 
+pub use blob::{FileKey, Stream};
 pub use entry::{EntryContext, open_body, open_with_entry_key, seal_body, sealed_len};
 pub use hedge::Hedge;
 pub(crate) use seal::sealing_pair;

@@ -406,6 +406,7 @@ impl Engine {
         self.ops.push(Op::PutData(row.clone()));
         self.put(Table::Tips, restore::pair(&room, &row.chain), tips);
         if reading {
+            self.note_file(&row, body);
             self.deliveries.wrote(room, row.origin.as_deref(), row.arrival.unwrap_or(0), &mut self.ops);
             let view = self.view_of(&row, self.me, data.header.time, body);
             self.note_urgent(&row, &view, body);

@@ -102,6 +102,8 @@ impl Engine {
             Command::Release { holder } => self.release(holder),
             Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),
+            Command::FileAt { room, entry, name } => self.file_at(request, room, entry, name),
+            Command::FilesIn { room, dir } => self.files.lie_in(room, dir),
             Command::SetNick(nick) => self.set_nick(request, &nick),
             Command::SetAlias { room, alias } => self.set_alias(request, room, alias),
             Command::SetPetname { peer, name } => self.set_petname(request, peer, name.as_deref()),
@@ -440,6 +442,7 @@ impl Engine {
             hops: (send.author == Author::Agent).then(|| self.pairs.hops(send.origin.as_deref())),
             form: send.form.map(Form::number),
             peers: (!send.peers.is_empty()).then(|| send.peers.clone()),
+            file: send.file.clone(),
             ..Body::default()
         };
         if body.ask.is_some() {

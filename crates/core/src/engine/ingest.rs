@@ -313,6 +313,7 @@ impl Engine {
             self.heard_receipt(author, row, &body);
             self.consume(row.room, author, row.sort_ms, &body);
         } else {
+            self.note_file(row, &body);
             // History is told too: whoever follows a log they have just joined wants to see it come.
             let view = self.view_of(row, author, time, &body);
             self.note_urgent(row, &view, &body);

@@ -13,6 +13,7 @@ mod cuts;
 mod delivery;
 mod direct;
 mod exporting;
+pub mod files;
 mod ingest;
 mod link;
 mod linking;
@@ -69,6 +70,7 @@ pub struct Engine {
     presence: presence::PresenceBook,
     whereabouts: whereabouts::WhereaboutsBook,
     meshes: linking::Meshes,
+    files: files::FilesBook,
     repairs: repair::Repairs,
     pauses: pause::Pauses,
     reach: Vec<push::ReachWait>,

@@ -88,6 +88,7 @@ impl Engine {
             presence: super::presence::PresenceBook::default(),
             whereabouts: super::whereabouts::WhereaboutsBook::default(),
             meshes: super::linking::Meshes::default(),
+            files: super::files::FilesBook::default(),
             repairs: super::repair::Repairs::default(),
             pauses: super::pause::Pauses::default(),
             reach: Vec::new(),
@@ -174,6 +175,7 @@ impl Engine {
                 Table::Spent => self.spent.restore(key, value),
                 Table::Receipt => self.receipts.restore(key, value),
                 Table::Urgent => self.urgents.restore(key, value, self.now),
+                Table::Blob => self.files.restore(key, value),
                 Table::Tips => {
                     if let Some((room, chain)) = split_pair(key)
                         && let Some(room) = self.rooms.get_mut(&room)

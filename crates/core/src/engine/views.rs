@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
-use super::Engine;
 use super::api::{Form, MessageView, PersonView, RoomStanding, RoomView};
+use super::{Engine, files};
 use crate::persist::DataRow;
 use crate::room::Gone;
 use crate::room::body::{Body, KIND_MESSAGE};
@@ -234,6 +234,11 @@ impl Engine {
         let room = row.room;
         let newer = body.kind != KIND_MESSAGE;
         let text = body.text.as_deref().unwrap_or("(from a newer Parlor: update to read it)");
+        let file = self.file_view(row, body);
+        let text = match &file {
+            Some(file) => files::words(text, file, &row.id),
+            None => clean(text, Mode::Body),
+        };
         MessageView {
             room,
             id: row.id,
@@ -247,7 +252,7 @@ impl Engine {
             sort_ms: row.sort_ms,
             arrival: row.arrival.unwrap_or(0),
             priority: body.priority(),
-            text: clean(text, Mode::Body),
+            text,
             own: peer == self.me,
             newer,
             to: body.to.as_deref().map(|text| self.session_shown(&room, text)),
@@ -265,6 +270,7 @@ impl Engine {
             form: body.form.map(Form::of),
             revoked: self.peers.get(&peer).is_some_and(|known| known.revoked.is_some()),
             sealed_unfit: row.sealed_unfit,
+            file,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod clean;
 pub mod fence;
+pub mod file_name;
 pub mod inject;
 mod line;
 pub mod mention;

@@ -2,6 +2,7 @@
 //! numbers. Written to `testdata/vectors` by `cargo run -p parlor-core --example make_derivations`, compared with
 //! what lies there by the test `derivations`, and worked out again by `check.py`. Secrets here are made of small numbers.
 
+mod files;
 mod keys;
 mod not_opened;
 mod people;
@@ -33,6 +34,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("not_opened.json", not_opened::not_opened()),
         ("hedge.json", people::hedge()),
         ("safety_numbers.json", people::safety_numbers()),
+        ("files.json", files::files()),
     ];
     files.map(|(name, value)| (name, serde_json::to_string_pretty(&value).unwrap_or_default() + "\n")).into()
 }

@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod check_messages;
+mod files;
 mod list_peers;
 mod search;
 mod send_message;
@@ -58,13 +59,15 @@ mod tests {
     }
 
     #[test]
-    fn the_tools_are_eight_small_and_closed() {
+    fn the_tools_are_ten_small_and_closed() {
         let tools = Server::tools().list_all();
         let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
         let all = [
             "answer",
             "ask",
             "check_messages",
+            "drop_file",
+            "get_file",
             "list_peers",
             "search",
             "send_message",

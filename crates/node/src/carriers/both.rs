@@ -3,14 +3,17 @@
 //! the second there is no relay it could go over to, and nothing that looks addresses up. Must not look into frames.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use parlor_core::engine::api::{LinkId, NEAR, Places, WantedLink};
 use parlor_wire::PeerId;
 use tokio::sync::{OnceCell, mpsc};
 use zeroize::Zeroizing;
 
-use super::p2p::{P2p, P2pError, P2pOptions, P2pStatus, Range, RelaySetting, TrustedRoots};
+use super::p2p::{
+    FileLink, FileLinkError, FileStream, P2p, P2pError, P2pOptions, P2pStatus, Range, RelaySetting,
+    TrustedRoots,
+};
 use super::{Carrier, CarrierEvent, PathTo};
 
 /// What the carriers are made from.
@@ -37,6 +40,8 @@ pub struct Both {
     near: OnceCell<P2p>,
     /// What the second is to keep up, as long as it has not been told.
     near_wanted: Mutex<Option<Vec<(WantedLink, Places)>>>,
+    /// Where those go who ask for files.
+    callers: OnceLock<mpsc::Sender<FileStream>>,
 }
 
 impl Both {
@@ -56,14 +61,17 @@ impl Both {
         )
         .await?;
         let (near, near_wanted) = (OnceCell::new(), Mutex::default());
-        Ok(Arc::new(Self { options, events, far, near, near_wanted }))
+        let callers = OnceLock::new();
+        Ok(Arc::new(Self { options, events, far, near, near_wanted, callers }))
     }
 
     /// The second, started if it is not there.
     pub async fn near(&self) -> Result<&P2p, P2pError> {
-        let start = || {
+        let start = || async {
             let options = P2pOptions { port: None, lan: self.options.lan, range: Range::Near };
-            P2p::start(&self.options.secret, options, self.events.clone())
+            let carrier = P2p::start(&self.options.secret, options, self.events.clone()).await?;
+            self.callers.get().cloned().into_iter().for_each(|to| carrier.serve_files(to));
+            Ok(carrier)
         };
         self.near.get_or_try_init(start).await
     }
@@ -113,6 +121,30 @@ impl Both {
     /// Whether these are the default ones.
     pub fn relays_are_default(&self) -> bool {
         self.options.relay == RelaySetting::Default
+    }
+
+    /// Where those go who ask for files, on either carrier.
+    pub(crate) fn serve_files(&self, to: mpsc::Sender<FileStream>) {
+        // Said once, at the start.
+        _ = self.callers.set(to.clone());
+        self.far.serve_files(to.clone());
+        if let Some(carrier) = self.near.get() {
+            carrier.serve_files(to);
+        }
+    }
+
+    /// A stream to a peer about a file of a room that stays in the local network, or of one that does not.
+    pub(crate) async fn open_file(
+        &self,
+        peer: &PeerId,
+        places: &Places,
+        near: bool,
+    ) -> Result<FileLink, FileLinkError> {
+        if !near {
+            return self.far.open_file(peer, places).await;
+        }
+        let carrier = self.near().await.map_err(|error| FileLinkError::NoCarrier(error.to_string()))?;
+        carrier.open_file(peer, places).await
     }
 
     fn of(&self, link: LinkId) -> Option<&P2p> {

@@ -6,12 +6,14 @@
 mod accept;
 mod addresses;
 mod dial;
+mod files;
 mod lan;
 mod link;
 mod peers;
 mod relays;
 mod wake;
 
+pub(crate) use files::{FileLink, FileLinkError, FileStream};
 pub use relays::TrustedRoots;
 
 pub use crate::config::RelaySetting;
@@ -27,7 +29,7 @@ use iroh::tls::CaTlsConfig;
 use iroh::{Endpoint, RelayMap, SecretKey, Watcher};
 use parlor_core::engine::api::{LinkId, NEAR, Places, WantedLink};
 use parlor_wire::PeerId;
-use parlor_wire::frame::ALPN;
+use parlor_wire::{file, frame};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -145,6 +147,8 @@ struct Shared {
     retry: watch::Sender<()>,
     /// Whether peers are looked for on the LAN now.
     on_lan: watch::Sender<bool>,
+    /// Those who ask for files.
+    callers: files::Callers,
     /// Connection attempts of ours that may run at once.
     dialling: Semaphore,
     stop: CancellationToken,
@@ -205,6 +209,7 @@ impl P2p {
             here: watch::Sender::new(here),
             retry: watch::Sender::new(()),
             on_lan: watch::Sender::new(false),
+            callers: files::Callers::default(),
             dialling: Semaphore::new(dial::MAX_DIALLING),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -370,7 +375,7 @@ async fn bind_at(
     let roots = relays.map(|roots| roots.0.clone()).unwrap_or_default();
     let endpoint = Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(secret))
-        .alpns(vec![ALPN.to_vec()])
+        .alpns(vec![frame::ALPN.to_vec(), file::ALPN.to_vec()])
         .relay_mode(mode)
         .ca_tls_config(CaTlsConfig::embedded().with_extra_roots(roots))
         .portmapper_config(PortmapperConfig::Disabled)

@@ -27,6 +27,7 @@ enum Takes {
     Bool,
     Relay,
     File,
+    Bytes,
 }
 
 /// One key.
@@ -91,6 +92,14 @@ pub const KEYS: &[Key] = &[
                speaks to another or a second one begins where nothing is heard. Those that were made stay.",
         example: "false",
     },
+    Key {
+        name: "files_auto_bytes",
+        takes: Takes::Bytes,
+        otherwise: Otherwise::Value("1048576"),
+        says: "How long a file may be, in bytes, to be fetched by itself from rooms and peers of which you have allowed that \
+               (`parlor allow files`). 0 fetches none.",
+        example: "65536",
+    },
 ];
 
 impl Key {
@@ -108,6 +117,7 @@ impl Key {
             Takes::Bool => "true or false",
             Takes::Relay => "default, off, or URLs",
             Takes::File => "a path",
+            Takes::Bytes => "a number of bytes",
         }
     }
 
@@ -127,6 +137,11 @@ impl Key {
                 told.map(Value::from).map_err(|_| bad(format!("`{typed}` is not {}", self.takes())))
             }
             Takes::Relay => Ok(RelaySetting::parse(typed).map_err(bad)?.to_string().into()),
+            Takes::Bytes => {
+                let bytes: Option<i64> = typed.parse().ok().filter(|bytes| *bytes >= 0);
+                let bytes = bytes.ok_or_else(|| bad(format!("`{typed}` is not {}", self.takes())))?;
+                Ok(bytes.into())
+            }
             Takes::File => readable(typed).map(Value::from).map_err(bad),
         }
     }
@@ -165,7 +180,7 @@ pub fn page() -> String {
     page += "\n## Example\n\n```toml\n";
     for key in KEYS {
         let value = match key.takes {
-            Takes::Port | Takes::Bool => key.example.to_owned(),
+            Takes::Port | Takes::Bool | Takes::Bytes => key.example.to_owned(),
             Takes::Text | Takes::Relay | Takes::File => format!("\"{}\"", key.example),
         };
         page += &format!("{} = {value}\n", key.name);

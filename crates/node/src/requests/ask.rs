@@ -64,6 +64,7 @@ pub(super) async fn ask(asked: &Asked<'_>, question: Question) -> Result<Reply, 
         form: None,
         ask: Some(deadline),
         about: None,
+        file: None,
         wait_ms: question.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(sent) = node.driver.command(Command::Send(send)).await? else {
@@ -151,6 +152,7 @@ pub(super) async fn answer(
         form: None,
         ask: None,
         about: Some(question.id),
+        file: None,
         wait_ms: wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {

@@ -34,6 +34,9 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         .ok_or_else(|| ApiError::new(ErrorKind::Usage, "this node knows no agent program of that name"))?;
     let read = program.parse_hook(call.stdin.as_bytes(), &call.env);
     let mut read = read.map_err(|error| ApiError::new(ErrorKind::BadInput, error.to_string()))?;
+    if call.idle && !program.may_wait(&call.env) {
+        return Ok(NOTHING);
+    }
     if call.idle {
         read.event = HookEvent::Idle;
     }

@@ -7,7 +7,7 @@ use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, Take
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, quiet, whom};
+use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -15,11 +15,9 @@ use crate::sessions::Session;
 
 /// The reader that a person at a terminal is, whatever the directory.
 pub(super) const SEAT: &str = "seat";
-/// What stands before a tag.
-const TAG: char = '@';
 /// What a person's count is called.
 const HERE: &str = "here";
-const MAX_REQUEST_ID_BYTES: usize = 128;
+pub(super) const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Characters of a whole id without its letter.
 const ID_CHARS: usize = 52;
 
@@ -38,7 +36,10 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     let node = asked.node;
     check_request_id(&said.request_id)?;
     let (mut here, mut warning) = (false, None);
-    let tag = said.to.as_ref().filter(|to| to.starts_with(TAG)).map(|tag| quiet::one_tag(tag)).transpose()?;
+    let tag = match &said.to {
+        Some(to) => whom::tag(asked, to).await?,
+        None => None,
+    };
     let (room, to) = match (said.to.as_ref().filter(|_| tag.is_none()), &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
         (Some(to), None) => {
@@ -67,6 +68,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         form: said.form.map(convert::form),
         ask: None,
         about: None,
+        file: None,
         wait_ms: said.wait_ms.min(MAX_WAIT_MS),
     };
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
@@ -127,7 +129,7 @@ impl By {
 }
 
 /// What others see of a session: its label; on this machine, what another session of it is to type.
-fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
+pub(super) fn session_shown(node: &Node, session: &Session, stays_here: bool) -> String {
     if stays_here { whom::name(node, session) } else { session.label() }
 }
 
@@ -138,14 +140,18 @@ pub(super) async fn room_name(node: &Node, room: RoomId) -> Result<String, ApiEr
 }
 
 pub(super) async fn message(asked: &Asked<'_>, room: Option<String>, id: &str) -> Result<Reply, ApiError> {
-    let node = asked.node;
+    let message = find(asked.node, room, id).await?;
+    let name = room_name(asked.node, message.room).await?;
+    Ok(Reply::Message(convert::message(message, &name)))
+}
+
+/// The message that begins like this.
+pub(super) async fn find(node: &Node, room: Option<String>, id: &str) -> Result<MessageView, ApiError> {
     let room = match room {
         Some(name) => Some(place::room_named(node, &name).await?),
         None => None,
     };
-    let message = found(node, room, id).await?;
-    let name = room_name(node, message.room).await?;
-    Ok(Reply::Message(convert::message(message, &name)))
+    found(node, room, id).await
 }
 
 /// A message by its id or the beginning of it.

@@ -66,6 +66,11 @@ impl RoomFile {
         Ok(Self { dir, file, now: saved, saved, limit: LIMIT_BYTES })
     }
 
+    /// The room's directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The last arrival number in it.
     pub(super) fn upto(&self) -> u64 {
         self.now.upto
@@ -121,7 +126,7 @@ impl RoomFile {
 }
 
 /// `NAME~ID`: found by its id, and called by the present name.
-fn room_dir(rooms: &Path, name: &CleanText, room: RoomId) -> io::Result<PathBuf> {
+pub(crate) fn room_dir(rooms: &Path, name: &CleanText, room: RoomId) -> io::Result<PathBuf> {
     make_dir(rooms)?;
     let tail = format!("~{}", room.short());
     let wanted = rooms.join(format!("{name}{tail}"));
@@ -137,7 +142,7 @@ fn room_dir(rooms: &Path, name: &CleanText, room: RoomId) -> io::Result<PathBuf>
 }
 
 /// Makes one directory. What it lies in is never made: a home that was removed or moved away stays so.
-fn make_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result,
@@ -200,6 +205,7 @@ mod tests {
             to: None,
             revoked: false,
             sealed_unfit: false,
+            file: None,
         }
     }
 

@@ -128,3 +128,9 @@ pub fn start_context(text: &str) -> String {
 pub fn tool_context(tool: &str, text: &str) -> String {
     format!("PostToolUse:{tool} hook additional context: {text}")
 }
+
+/// How the text of a hook of `event` stands in the request that it woke the session with; the session is told that
+/// this is no input of its person.
+pub fn wake_context(event: &str, text: &str) -> String {
+    format!("{event} hook blocking error from command \"{event}\": {text}")
+}

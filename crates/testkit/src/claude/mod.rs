@@ -5,25 +5,26 @@
 //! what was measured of its behaviour stands in [`facts`], each with a test that runs the program.
 
 pub mod facts;
-mod session;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-pub use session::Session;
+pub use crate::session::Session;
 
 use crate::cache::{CLAUDE_CODE_VERSION, claude_code};
 use crate::error::shorten;
 use crate::person::Person;
 use crate::run::{Output, Run};
+use crate::session::Look;
 use crate::stub_model::StubModel;
 use crate::{Error, Result};
 
 /// How long one headless run may take. A first start on a cold disk reads 360 MB.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 const API_KEY: &str = "stub-key-that-opens-nothing-0123456789";
+const LOOK: Look = Look { name: "Claude Code", prompt: '❯', leave: "/exit", paste: Duration::ZERO };
 
 /// One person's Claude Code with one project open.
 #[derive(Debug)]
@@ -170,7 +171,8 @@ impl ClaudeHome {
         // The permission mode of new users asks the model about each tool call, which is not our subject.
         let words = [program.as_str(), "--permission-mode", "default"];
         let words = self.behind.iter().map(String::as_str).chain(words).chain(args.iter().copied());
-        Session::start(&words.map(str::to_owned).collect::<Vec<_>>(), &self.env(), &self.project)
+        let words = words.map(str::to_owned).collect::<Vec<_>>();
+        Session::begin(LOOK, &words, &self.env(), &self.project)?.ready()
     }
 
     fn trust(&self, project: &Path) -> Result<()> {

@@ -1,9 +1,12 @@
-//! A stub of the Anthropic Messages API on loopback: it answers what the test scripted and records
-//! what the agent program asked, so that a test can say what the model was given.
+//! A stub of a model on loopback: it answers what the test scripted and records what the agent program
+//! asked, so that a test can say what the model was given.
 //!
-//! It speaks enough of the API for the real Claude Code — streaming, tool calls, token counts, the
-//! list of models — and nothing of it is clever: what a model would say is the test's business.
+//! It speaks enough of four APIs for the real agent programs — Anthropic Messages (Claude Code), OpenAI
+//! Responses (Codex), Gemini's `generateContent` (Gemini CLI) and chat completions (OpenCode): streaming, tool
+//! calls, token counts, the list of models — and nothing of it is clever: what a model would say is the
+//! test's business. Scripts and questions about requests are the same for all four.
 
+mod dialect;
 mod reply;
 mod request;
 mod server;
@@ -72,7 +75,7 @@ impl StubModel {
         Ok(Self { address, shared, stop: Some(stop) })
     }
 
-    /// What `ANTHROPIC_BASE_URL` must be.
+    /// Where it is. What agent programs are to be told differs: some want the version in the path.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
@@ -10,6 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::dialect::{self, Dialect};
 use super::{MAX_BODY_BYTES, Reply, Request, Shared};
 use crate::{Error, Result};
 
@@ -50,6 +52,7 @@ async fn answer(
     let name = |name: &header::HeaderName| name.as_str().to_owned();
     let mut request = Request {
         number: 0,
+        arrived: Instant::now(),
         method: method.to_string(),
         path: uri.path().to_owned(),
         headers: headers
@@ -59,27 +62,28 @@ async fn answer(
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     };
     shared.record(&mut request);
-    if !request.is_message() {
+    let Some(dialect) = dialect::of(&request.method, &request.path) else {
         return json_response(StatusCode::OK, &harmless(&request));
-    }
-    let body = request.body.clone();
+    };
+    let asked = (request.path.clone(), request.body.clone());
     // A scripted answer may block, and other sessions must be served meanwhile.
     match tokio::task::spawn_blocking(move || shared.reply(&request)).await {
-        Ok(reply) => reply_response(&reply, &body),
+        Ok(reply) => reply_response(dialect, &reply, &asked),
         Err(panicked) => {
-            error_response(500, "api_error", &format!("the script of the stub panicked: {panicked}"))
+            let why = format!("the script of the stub panicked: {panicked}");
+            error_response(500, &dialect.error(500, "api_error", &why))
         }
     }
 }
 
-fn reply_response(reply: &Reply, body: &Value) -> Response {
+fn reply_response(dialect: &dyn Dialect, reply: &Reply, (path, body): &(String, Value)) -> Response {
     if let Reply::Failure { status, kind } = reply {
-        return error_response(*status, kind, "scripted by the test");
+        return error_response(*status, &dialect.error(*status, kind, "scripted by the test"));
     }
-    if body["stream"] != true {
-        return json_response(StatusCode::OK, &reply.message(&body["model"]));
+    if !dialect.streams(path, body) {
+        return json_response(StatusCode::OK, &dialect.whole(reply, body));
     }
-    let events = reply.events(&body["model"]).into_iter().map(Ok::<_, Infallible>);
+    let events = dialect.events(reply, body).into_iter().map(Ok::<_, Infallible>);
     let stream = Body::from_stream(futures_util::stream::iter(events));
     ([(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")], stream)
         .into_response()
@@ -99,9 +103,9 @@ fn harmless(request: &Request) -> Value {
     json!({})
 }
 
-fn error_response(status: u16, kind: &str, message: &str) -> Response {
+fn error_response(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_response(status, &json!({"type": "error", "error": {"type": kind, "message": message}}))
+    json_response(status, body)
 }
 
 fn json_response(status: StatusCode, value: &Value) -> Response {

@@ -32,6 +32,7 @@ fn view(own: bool, to: Option<&str>) -> MessageView {
         form: None,
         revoked: false,
         sealed_unfit: false,
+        file: None,
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::link::{self, Stream};
 use super::peers::Connected;
-use super::{Shared, addresses};
+use super::{Shared, addresses, files};
 use crate::carriers::CarrierEvent;
 
 /// Connections that may be opened to us at once; who comes meanwhile tries again by itself.
@@ -77,6 +77,11 @@ async fn greet(shared: Arc<Shared>, incoming: Incoming, place: OwnedSemaphorePer
         Err(_) => return tracing::debug!("an incoming connection took too long"),
     };
     drop(place);
+    if files::is_about_files(&connection) {
+        let owned = Arc::clone(&shared);
+        shared.spawn(async move { files::serve(&owned, connection).await });
+        return;
+    }
     attach(&shared, connection, false);
 }
 

@@ -1,0 +1,60 @@
+//! What is done about files when a node starts: what a killed one left half done goes, what it had announced stays, and the
+//! carriers are told where callers go. Must not hold up the start.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use parlor_wire::ids::BodyHash;
+use tokio::sync::mpsc;
+
+use super::{Files, MAX_UPLOADS, place, serve};
+
+impl Files {
+    /// Begins to serve, and tidies up.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        let (callers, queue) = mpsc::channel(MAX_UPLOADS);
+        self.carrier.serve_files(callers);
+        self.runtime.spawn(serve::run(Arc::clone(self), queue));
+        let files = Arc::clone(self);
+        self.runtime.spawn(async move { files.tidy().await });
+    }
+
+    async fn tidy(self: Arc<Self>) {
+        let files = Arc::clone(&self);
+        // Before anything new is sealed or fetched: nothing else takes a turn meanwhile.
+        let undecided = tokio::task::spawn_blocking(move || {
+            place::tidy(&files.rooms);
+            files.shelf.tidy();
+            files.shelf.undecided()
+        });
+        let undecided = undecided.await.unwrap_or_default();
+        if undecided.is_empty() {
+            return;
+        }
+        // Where the log cannot be read they wait for the next start.
+        let Some(announced) = self.announced().await else { return };
+        for blob in undecided {
+            if announced.contains(&blob) {
+                _ = self.shelf.announced(&blob);
+            } else {
+                self.shelf.forget_new(&blob);
+            }
+        }
+    }
+
+    /// The files of all rooms' newest announcements.
+    async fn announced(&self) -> Option<BTreeSet<BodyHash>> {
+        let listed = self.driver.view(|engine| {
+            let rooms = engine.rooms().into_iter().map(|room| room.id);
+            rooms.map(|room| (room, engine.files(&room))).collect::<Vec<_>>()
+        });
+        let mut announced = BTreeSet::new();
+        for (room, ids) in listed.await.ok()? {
+            for page in ids.chunks(crate::driver::PAGE_ROWS as usize) {
+                let messages = self.driver.messages(room, page).await.ok()?;
+                announced.extend(messages.into_iter().filter_map(|message| Some(message.file?.blob)));
+            }
+        }
+        Some(announced)
+    }
+}

@@ -1,0 +1,220 @@
+//! The sealed files a node holds, in `blobs` below its home: those it dropped, for as long as they are announced, and those
+//! it fetched, as long as there is room, so that others may have them from here. Must not open one.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use parlor_wire::ids::{BodyHash, base32};
+use tempfile::NamedTempFile;
+
+/// Sealed files of one's own, together: a person who shares more than this shares a disk.
+pub(crate) const OWN_QUOTA_BYTES: u64 = 128 * 1024 * 1024 * 1024;
+/// Sealed copies of what was fetched, together: they only spare others the way to who dropped it.
+pub(crate) const GOT_QUOTA_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// Parts of what is being fetched, in number; each may grow to the length that was announced.
+const MAX_PARTS: usize = 64;
+/// What is sealed and not announced yet.
+const NEW: &str = "new";
+/// What has come of a file.
+const PART: &str = "part";
+/// What is being sealed.
+const SEALING: &str = ".sealing-";
+
+/// Where sealed files lie.
+pub(crate) struct Shelf {
+    own: PathBuf,
+    got: PathBuf,
+}
+
+fn name(blob: &BodyHash) -> String {
+    base32().encode(&blob.0)
+}
+
+fn make(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// The files of a directory with their lengths and when they were last written, the oldest first.
+fn listed(dir: &Path) -> Vec<(PathBuf, u64)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+            Some((metadata.modified().ok(), entry.path(), metadata.len()))
+        })
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path, len)| (path, len)).collect()
+}
+
+fn is_called(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found == ending)
+}
+
+impl Shelf {
+    pub(crate) fn at(dir: PathBuf) -> Self {
+        Self { own: dir.join("own"), got: dir.join("got") }
+    }
+
+    /// A file to seal into.
+    pub(crate) fn begin_own(&self) -> io::Result<NamedTempFile> {
+        make(&self.own)?;
+        tempfile::Builder::new().prefix(SEALING).tempfile_in(&self.own)
+    }
+
+    /// How many bytes of one's own are held.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        listed(&self.own).iter().map(|(_, len)| len).sum()
+    }
+
+    /// Takes in a sealed file that is going to be announced.
+    pub(crate) fn keep_new(&self, sealed: NamedTempFile, blob: &BodyHash) -> io::Result<()> {
+        sealed.as_file().sync_data()?;
+        sealed.persist(self.own.join(name(blob)).with_extension(NEW)).map_err(|error| error.error)?;
+        File::open(&self.own)?.sync_all()
+    }
+
+    /// It is announced: from here on it is held.
+    pub(crate) fn announced(&self, blob: &BodyHash) -> io::Result<()> {
+        let path = self.own.join(name(blob));
+        std::fs::rename(path.with_extension(NEW), path)
+    }
+
+    /// It is not going to be announced.
+    pub(crate) fn forget_new(&self, blob: &BodyHash) {
+        _ = std::fs::remove_file(self.own.join(name(blob)).with_extension(NEW));
+    }
+
+    /// Sealed files of which it is not known whether they were announced: the node was killed meanwhile.
+    pub(crate) fn undecided(&self) -> Vec<BodyHash> {
+        let new = listed(&self.own).into_iter().filter(|(path, _)| is_called(path, NEW));
+        new.filter_map(|(path, _)| {
+            let bytes = base32().decode(path.file_stem()?.to_str()?.as_bytes()).ok()?;
+            Some(BodyHash(bytes.as_slice().try_into().ok()?))
+        })
+        .collect()
+    }
+
+    /// Removes what was being sealed when the node was killed.
+    pub(crate) fn tidy(&self) {
+        let is_sealing =
+            |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SEALING));
+        listed(&self.own).iter().filter(|(path, _)| is_sealing(path)).for_each(|(path, _)| {
+            _ = std::fs::remove_file(path);
+        });
+    }
+
+    /// A whole sealed file, if it is held.
+    pub(crate) fn find(&self, blob: &BodyHash) -> Option<PathBuf> {
+        let name = name(blob);
+        let own = self.own.join(&name);
+        [own.clone(), self.got.join(&name), own.with_extension(NEW)].into_iter().find(|path| path.is_file())
+    }
+
+    /// What has come of a file that is being fetched, to be read and written on.
+    pub(crate) fn part(&self, blob: &BodyHash) -> io::Result<File> {
+        make(&self.got)?;
+        let path = self.got.join(name(blob)).with_extension(PART);
+        let parts: Vec<_> = listed(&self.got).into_iter().filter(|(path, _)| is_called(path, PART)).collect();
+        if !path.exists() && parts.len() >= MAX_PARTS {
+            // What nobody went on with longest is begun anew, should it be wanted again.
+            parts.first().map(|(oldest, _)| std::fs::remove_file(oldest)).transpose()?;
+        }
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)
+    }
+
+    /// Throws away what has come.
+    pub(crate) fn forget_part(&self, blob: &BodyHash) {
+        _ = std::fs::remove_file(self.got.join(name(blob)).with_extension(PART));
+    }
+
+    /// All of it has come: it is held for others, and the oldest such give way.
+    pub(crate) fn keep_got(&self, blob: &BodyHash) -> io::Result<()> {
+        let path = self.got.join(name(blob));
+        std::fs::rename(path.with_extension(PART), &path)?;
+        self.make_room(GOT_QUOTA_BYTES);
+        Ok(())
+    }
+
+    fn make_room(&self, quota_bytes: u64) {
+        let held: Vec<_> = listed(&self.got).into_iter().filter(|(path, _)| !is_called(path, PART)).collect();
+        let mut over = held.iter().map(|(_, len)| len).sum::<u64>().saturating_sub(quota_bytes);
+        for (path, len) in held {
+            if over == 0 {
+                return;
+            }
+            if std::fs::remove_file(path).is_ok() {
+                over = over.saturating_sub(len);
+            }
+        }
+    }
+
+    /// Bytes that are free where sealed files lie.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        make(&self.got).ok()?;
+        let stat = rustix::fs::statvfs(&self.got).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn shelf() -> (tempfile::TempDir, Shelf) {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::at(dir.path().join("blobs"));
+        (dir, shelf)
+    }
+
+    fn got(shelf: &Shelf, number: u8, len: usize) -> BodyHash {
+        let blob = BodyHash([number; 32]);
+        shelf.part(&blob).unwrap().write_all(&vec![0; len]).unwrap();
+        shelf.keep_got(&blob).unwrap();
+        blob
+    }
+
+    #[test]
+    fn what_is_being_sealed_is_held_from_its_announcement_on() {
+        let (_dir, shelf) = shelf();
+        let blob = BodyHash([7; 32]);
+        let mut sealed = shelf.begin_own().unwrap();
+        sealed.write_all(b"sealed").unwrap();
+        assert_eq!(shelf.find(&blob), None);
+        shelf.keep_new(sealed, &blob).unwrap();
+        assert_eq!(shelf.undecided(), [blob]);
+        shelf.announced(&blob).unwrap();
+        assert_eq!((shelf.undecided(), shelf.own_bytes()), (Vec::new(), 6));
+        assert!(shelf.find(&blob).is_some());
+    }
+
+    #[test]
+    fn what_a_killed_node_was_sealing_goes_and_nothing_else() {
+        let (_dir, shelf) = shelf();
+        let (_, left) = shelf.begin_own().unwrap().keep().unwrap();
+        let kept = BodyHash([8; 32]);
+        shelf.keep_new(shelf.begin_own().unwrap(), &kept).unwrap();
+        shelf.tidy();
+        assert!(!left.exists());
+        assert_eq!(shelf.undecided(), [kept]);
+        shelf.forget_new(&kept);
+        assert_eq!(shelf.find(&kept), None);
+    }
+
+    #[test]
+    fn the_oldest_copies_of_what_was_fetched_give_way() {
+        let (_dir, shelf) = shelf();
+        let (first, second) = (got(&shelf, 1, 100), got(&shelf, 2, 100));
+        let older = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        File::options().write(true).open(shelf.find(&first).unwrap()).unwrap().set_modified(older).unwrap();
+        shelf.make_room(150);
+        assert_eq!((shelf.find(&first), shelf.find(&second).is_some()), (None, true));
+    }
+}

@@ -1,0 +1,98 @@
+//! One large file from one node to another, over loopback: how fast, and what memory both nodes have had by then. Homes lie
+//! in memory, so that the program is measured and not a disk.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Context;
+use super::measure::Spread;
+use super::process::peak_rss_mib;
+use super::table::{Bar, Judged, Row};
+use super::world::Person;
+use crate::Result;
+
+const BYTES: u64 = 1 << 30;
+const SPEED_BAR: f64 = 250.0;
+const RSS_BAR_MIB: f64 = 100.0;
+const RUNS: u32 = 3;
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
+    let (alice, bob) = (Person::in_memory(&context.release)?, Person::in_memory(&context.release)?);
+    bob.parlor(&["join", &alice.start()?])?;
+    let (mut sealed, mut fetched) = (Vec::new(), Vec::new());
+    for n in 0..context.runs(RUNS) {
+        let name = format!("noise-{n}.bin");
+        let path = alice.project().join(&name);
+        write_noise(&path)?;
+        let begun = Instant::now();
+        alice.parlor(&["drop", &path.display().to_string()])?;
+        sealed.push(speed(begun));
+        std::fs::remove_file(&path)?;
+        await_file(&bob, &name)?;
+        let begun = Instant::now();
+        let got = bob.parlor(&["get", &name])?;
+        fetched.push(speed(begun));
+        if std::fs::metadata(got.trim())?.len() != BYTES {
+            return Err("the file that came has another length".into());
+        }
+        // Memory is not what is measured: what came goes again.
+        std::fs::remove_file(got.trim())?;
+        remove_all(&alice.home().join("blobs/own"))?;
+        remove_all(&bob.home().join("blobs/got"))?;
+    }
+    let spread = |values: Vec<f64>| Spread::of(values).ok_or("no runs");
+    let rss = |who: &str, value| Row {
+        what: format!("{who} of a file of 1 GiB: highest RSS"),
+        unit: "MiB",
+        measured: Spread::single(value),
+        bar: Some(Bar::AtMost(Judged::Median, RSS_BAR_MIB)),
+    };
+    Ok(vec![
+        Row {
+            what: "1 GiB dropped: read, looked through, sealed, durable".into(),
+            unit: "MB/s",
+            measured: spread(sealed)?,
+            bar: None,
+        },
+        Row {
+            what: "1 GiB fetched over loopback: verified, kept, written".into(),
+            unit: "MB/s",
+            measured: spread(fetched)?,
+            bar: Some(Bar::AtLeast(Judged::Median, SPEED_BAR)),
+        },
+        rss("sender", peak_rss_mib(alice.node_pid()?)?),
+        rss("receiver", peak_rss_mib(bob.node_pid()?)?),
+    ])
+}
+
+fn speed(begun: Instant) -> f64 {
+    BYTES as f64 / 1e6 / begun.elapsed().as_secs_f64()
+}
+
+/// Nothing in it can be packed, and every byte value is there: it is no text.
+fn write_noise(path: &Path) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    std::io::copy(&mut File::open("/dev/urandom")?.take(BYTES), &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn await_file(person: &Person, name: &str) -> Result<()> {
+    let begun = Instant::now();
+    while !person.parlor(&["files", "--json"])?.contains(name) {
+        if begun.elapsed() > GIVE_UP {
+            return Err(format!("{name} was not heard of").into());
+        }
+    }
+    Ok(())
+}
+
+fn remove_all(dir: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        std::fs::remove_file(entry?.path())?;
+    }
+    Ok(())
+}
