@@ -26,7 +26,6 @@ pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;
 pub use files::{Dropped, File, Progress};
 pub use line::{ClientLine, Hello, NodeHello, NodeLine, RequestLine};
-pub use people::*;
 pub use quiet::*;
 pub use reply::*;
 pub use request::*;

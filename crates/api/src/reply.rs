@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::asked::{Asked, MessageFar};
 use crate::files::{Dropped, File, Progress};
-use crate::people::{OwnSession, Peer, Person, Safety};
+pub use crate::people::{Hears, OwnSession, Peer, Person, Safety, Session};
 use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
 use crate::request::Priority;
 pub use crate::ruling::{Asking, Left, Member, Members, Removed, Ticket};

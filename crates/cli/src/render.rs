@@ -106,7 +106,8 @@ pub fn whole_message(message: &Message) -> Vec<String> {
 
 /// What became of a message.
 pub fn sent(sent: &Sent) -> String {
-    format!("{} stored · reached {} of {}", short(&sent.id), sent.reached, sent.of)
+    let tagged = sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();
+    format!("{} stored · reached {} of {}{tagged}", short(&sent.id), sent.reached, sent.of)
 }
 
 /// The line that somebody else pastes.

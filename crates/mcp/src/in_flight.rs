@@ -72,7 +72,6 @@ impl InFlight {
     }
 
     /// Returns when nobody needs to wait any more.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) async fn over(&self) {
         self.over.cancelled().await;
     }

@@ -12,8 +12,6 @@ mod session;
 mod task;
 mod tools;
 mod transport;
-// No tool waits yet for more than one answer.
-#[cfg_attr(not(test), allow(dead_code))]
 mod waiting;
 
 use std::collections::BTreeMap;
