@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::reply::{Hears, Message};
+use crate::people::Hears;
+use crate::reply::Message;
 use crate::request::SessionStatus;
 
 /// A question, and what has come of it.
@@ -75,4 +76,13 @@ pub enum FarState {
     Shown,
     /// It was answered.
     Answered,
+}
+
+/// One message, and how far it has got.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageFar {
+    /// The message.
+    pub id: String,
+    /// With whom.
+    pub far: Vec<Far>,
 }

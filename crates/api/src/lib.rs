@@ -12,12 +12,15 @@ mod files;
 pub mod line;
 pub mod lines;
 pub mod paths;
+mod people;
 mod quiet;
 pub mod reply;
 pub mod request;
+mod ruling;
+mod words;
 
 pub use ago::ago;
-pub use asked::{Asked, Far, FarState};
+pub use asked::{Asked, Far, FarState, MessageFar};
 pub use client::{Cancel, Client};
 pub use error::{ApiError, ErrorKind};
 pub use failure::ClientError;

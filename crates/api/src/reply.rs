@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asked::Asked;
+use crate::asked::{Asked, MessageFar};
 use crate::files::{Dropped, File, Progress};
+pub use crate::people::{Hears, OwnSession, Peer, Person, Safety, Session};
 use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
-use crate::request::{Priority, SessionStatus};
+use crate::request::Priority;
+pub use crate::ruling::{Asking, Left, Member, Members, Removed, Ticket};
 
 /// The last word on a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub enum Reply {
     Sent(Sent),
     /// A question, and what has come of it.
     Asked(Asked),
+    /// How far messages have got.
+    Far(Vec<MessageFar>),
     /// What was found has been told.
     Found(Found),
     /// For how long a room may be read here.
@@ -207,102 +211,6 @@ pub struct Invited {
     pub approve: bool,
 }
 
-/// A ticket of a room, without its text: that is a key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ticket {
-    /// The ticket's entry.
-    pub id: String,
-    /// The room it opens.
-    pub room: String,
-    /// The room's name.
-    pub room_name: String,
-    /// The owner who made it.
-    pub peer: String,
-    /// What the owner is called here.
-    pub name: String,
-    /// The role it gives.
-    pub role: String,
-    /// How many may come by it; absent: any number.
-    pub uses: Option<u32>,
-    /// How many have.
-    pub joins: u32,
-    /// When it expires; absent: never.
-    pub expires: Option<String>,
-    /// Whether an owner has to let each of them in.
-    pub approve: bool,
-    /// Whether it lets people in now.
-    pub open: bool,
-    /// Whether somebody closed it.
-    pub closed: bool,
-}
-
-/// Who is in a room, and who asks to be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Members {
-    /// The room.
-    pub room: String,
-    /// Its name.
-    pub room_name: String,
-    /// Its members, this identity first.
-    pub people: Vec<Person>,
-    /// Who asks to be let in, who asked first first.
-    pub asking: Vec<Asking>,
-}
-
-/// Somebody who asks to be let in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Asking {
-    /// The identity.
-    pub peer: String,
-    /// What it is called here.
-    pub name: String,
-    /// The entry of the ticket it came by.
-    pub ticket: String,
-    /// Since when, by its own clock.
-    pub time: String,
-}
-
-/// One member of a room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Member {
-    /// The room.
-    pub room: String,
-    /// The room's name.
-    pub room_name: String,
-    /// The identity.
-    pub peer: String,
-    /// What it is called here.
-    pub name: String,
-    /// `owner`, `member` or `reader`.
-    pub role: String,
-}
-
-/// Somebody was put out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Removed {
-    /// The room.
-    pub room: String,
-    /// The room's name.
-    pub room_name: String,
-    /// The identity.
-    pub peer: String,
-    /// What it was called here.
-    pub name: String,
-    /// The tickets that were closed with it, by their entries.
-    pub closed: Vec<String>,
-}
-
-/// This identity has gone out of a room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Left {
-    /// The room.
-    pub room: String,
-    /// Its name.
-    pub room_name: String,
-    /// The directories that heard it until now.
-    pub unbound: Vec<PathBuf>,
-}
-
 /// A message is durable here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sent {
@@ -426,150 +334,6 @@ pub struct Found {
     /// They, cut, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brief: Vec<Message>,
-}
-
-/// A member of a room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Person {
-    /// The room.
-    pub room: String,
-    /// The identity.
-    pub peer: String,
-    /// What it is called here.
-    pub name: String,
-    /// `owner`, `member` or `reader`.
-    pub role: String,
-    /// Whether it is this identity.
-    pub own: bool,
-    /// Whether its node is linked to this one now.
-    pub connected: bool,
-    /// When its node was last seen, if it is not connected.
-    pub last_seen: Option<String>,
-    /// How long ago that was, in seconds, by this node's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen_ago_s: Option<u64>,
-    /// Its sessions that are present.
-    pub sessions: Vec<Session>,
-    /// When a person here compared the safety number with it.
-    #[serde(default)]
-    pub verified: Option<String>,
-    /// What people should know before they take it for somebody else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning: Option<String>,
-}
-
-/// An identity this node knows, whatever the room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Peer {
-    /// The identity.
-    pub peer: String,
-    /// What it is called here, among all peers.
-    pub name: String,
-    /// What this identity calls it.
-    pub petname: Option<String>,
-    /// What it calls itself.
-    pub nick: Option<String>,
-    /// Whether it is this identity.
-    pub own: bool,
-    /// The names of the rooms both are in.
-    pub rooms: Vec<String>,
-    /// Whether its node is linked to this one now.
-    pub connected: bool,
-    /// When its node was last seen, if it is not connected.
-    pub last_seen: Option<String>,
-    /// When a person here compared the safety number with it.
-    pub verified: Option<String>,
-    /// When it was heard that its identity is revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked: Option<String>,
-}
-
-/// The safety number of this identity and a peer, the same on both sides.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Safety {
-    /// With whom.
-    pub peer: Peer,
-    /// 12 groups of five digits.
-    pub digits: String,
-    /// The same strength as 18 words.
-    pub words: String,
-}
-
-/// A session that is present: its process lives, or it was heard of within its lease.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// Its label: mostly the directory's name.
-    pub label: String,
-    /// The agent program.
-    pub program: String,
-    /// What it says it is doing.
-    pub summary: Option<String>,
-    /// The name of its directory, without the way to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub directory: Option<String>,
-    /// The git branch of that directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    /// How it is; absent when nobody has said so, or too long ago.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<SessionStatus>,
-    /// The least priority it is given at its next prompt; absent when nothing is given to it by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<Priority>,
-    /// The tags by which it is addressed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// When it hears what does not wait for its prompt; absent when nobody has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hears: Option<Hears>,
-    /// Since when this node knows it to be there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// When it was last heard of; absent for one of this node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_heard: Option<String>,
-    /// How long ago that was, in seconds, by this node's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heard_ago_s: Option<u64>,
-}
-
-/// When a session hears what does not wait for its prompt: what is urgent, and questions to it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hears {
-    /// Between its tools.
-    pub tools: bool,
-    /// At the end of a turn.
-    pub stop: bool,
-    /// While it is idle, where its human allows it.
-    pub wake: bool,
-}
-
-/// A session of this node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OwnSession {
-    /// The agent program's id of it.
-    pub id: String,
-    /// What it is called among the sessions of this machine: `claude/api`, with the beginning of its id where another is called so.
-    #[serde(default)]
-    pub name: String,
-    /// Whether it is the one that asks.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub you: bool,
-    /// Its label: mostly the directory's name.
-    pub label: String,
-    /// The agent program.
-    pub program: String,
-    /// Its directory.
-    pub dir: PathBuf,
-    /// The git branch of that directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    /// How it is; absent when nobody has said so, or too long ago.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<SessionStatus>,
-    /// What it says it is doing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub summary: Option<String>,
 }
 
 /// What is unread in one room.

@@ -6,58 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::words::{Priority, Role, SearchIn, SessionStatus};
+
 use crate::quiet::{Form, Level, MayDo, Mute, Verdict};
-
-/// How urgent a message is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Counted, never injected.
-    Low,
-    /// Given at the next prompt.
-    #[default]
-    Normal,
-    /// Given between tools.
-    Now,
-}
-
-/// What somebody may do in a room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Rules it. Made once, an owner is one for good.
-    Owner,
-    /// Reads and writes.
-    #[default]
-    Member,
-    /// Reads.
-    Reader,
-}
-
-/// How a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionStatus {
-    /// It waits for its human.
-    Idle,
-    /// It works.
-    Working,
-    /// Its human wants to be left alone: a word to others, which holds nothing back.
-    Dnd,
-}
-
-/// Where is searched when no room is named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SearchIn {
-    /// The room `log` would show; where none is bound, everywhere, but not for an agent.
-    #[default]
-    Here,
-    /// The rooms the caller hears and the direct rooms with their members.
-    Heard,
-    /// Every room of this node.
-    All,
-}
 
 /// One thing asked of the node. Where `room` is absent, the room bound to the caller's directory is meant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -245,6 +196,11 @@ pub enum Request {
         /// How long to wait for peers' acknowledgements.
         #[serde(default)]
         wait_ms: u64,
+    },
+    /// How far messages of this identity have got, as far as is known; 64 at most. → `Reply::Far`
+    Far {
+        /// Their ids, or prefixes.
+        entries: Vec<String>,
     },
     /// The caller's session's unread messages, as text, as soon as there are any; given for good at `Commit`.
     /// → `Reply::Unheard`
@@ -591,6 +547,7 @@ impl Request {
             | Self::Join { .. }
             | Self::Send { .. }
             | Self::Ask { .. }
+            | Self::Far { .. }
             | Self::Answer { .. }
             | Self::Log { .. }
             | Self::Search { .. }

@@ -91,8 +91,8 @@ pub enum Command {
     /// Shows or sets how your sessions are, for others to see: `idle`, `working`, or `dnd` to be left alone.
     ///
     /// Inside an agent's session that one is meant, else all of yours that are present in this directory. `working` and `idle`
-    /// also come from the agent program's hooks; `dnd` stays until you say something else. It is a word to others: nothing is
-    /// held back.
+    /// also come from the agent program's hooks; `dnd` stays until you say something else: nothing is given
+    /// between tools, no turn goes on and nobody is woken; prompts are as usual.
     Status(SetStatus),
     /// Counts what is unread here.
     Unread,

@@ -68,6 +68,24 @@ fn a_question_is_heard_between_tools_and_its_answer_ends_the_wait() {
 }
 
 #[test]
+fn wound_06_what_is_told_of_a_message_is_what_somebody_has_observed() {
+    let (alice, bob) = pair();
+    let (_asker, asked) = sessions(&alice, &bob);
+    let id = alice.send("have you seen this")["id"].as_str().unwrap().to_owned();
+    let state = || {
+        let line = alice.parlor.json(["log", "--receipts", &id]).unwrap();
+        line["far"].as_array().unwrap().iter().find(|far| far["name"] == "bob").unwrap()["state"].clone()
+    };
+    until("bob's machine to have it", || (state() == "at_peer").then_some(()));
+    assert!(asked.prompt().contains("have you seen this"));
+    until("bob's session to have been handed it", || (state() == "handed").then_some(()));
+    let log = alice.parlor.run(["log", "--receipts"]).ok().unwrap().out();
+    assert!(log.contains("bob/project: it was handed to this session"), "{log}");
+    // Claude Code keeps what it has shown its model: the next hook is told where.
+    assert_eq!(bob.texts().len(), 1, "a receipt is no message");
+}
+
+#[test]
 fn a_question_continues_a_turn_that_would_end() {
     let (alice, bob) = pair();
     let (asker, asked) = sessions(&alice, &bob);

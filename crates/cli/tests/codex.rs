@@ -2,11 +2,9 @@
 //! and uninstalled, its home is as it was.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "common/agent.rs"]
-mod agent;
 mod common;
 
-use agent::{asked, hears_and_writes_back, say, tree};
+use common::agent::{asked, hears_and_writes_back, say, tree};
 use common::{SOON, pair};
 use parlor_testkit::codex::{CodexHome, TRUST_HOOKS};
 use parlor_testkit::stub_model::StubModel;

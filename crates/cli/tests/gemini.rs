@@ -2,11 +2,9 @@
 //! uninstalled, its home is as it was.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "common/agent.rs"]
-mod agent;
 mod common;
 
-use agent::{asked, hears_and_writes_back, say, tree};
+use common::agent::{asked, hears_and_writes_back, say, tree};
 use common::pair;
 use parlor_testkit::gemini::GeminiHome;
 use parlor_testkit::stub_model::StubModel;

@@ -16,15 +16,22 @@ use parlor_testkit::run::Run;
 use serde_json::Value;
 
 /// What a tool is called with here, and what is in its answer. A tool that is not named fails the test.
-fn example(tool: &str) -> (&'static [&'static str], &'static str) {
-    match tool {
+fn example(tool: &str, alice: &Side, question: &str) -> (Vec<String>, &'static str) {
+    let file = format!("path={}", alice.project.join("plan.txt").display());
+    let (arguments, answer): (&[&str], _) = match tool {
+        "answer" => (&[&format!("id={question}"), "text=postgres"], "stored · reached 1 of 1"),
+        "ask" => (&["to=bob", "text=which one?", "timeout_s=1"], ""),
         "check_messages" => (&[], "postgres, we have it"),
+        "drop_file" => (&[&file], "plan.txt dropped · reached 1 of 1"),
+        "get_file" => (&["file=notes.txt"], "notes.txt"),
         "list_peers" => (&[], "bob (member) · linked"),
         "search" => (&["query=postgres"], "we have it"),
         "send_message" => (&["text=from the inspector", "priority=low"], "stored · reached 1 of 1"),
         "set_summary" => (&["summary=being inspected"], "Summary set."),
+        "wait_for_message" => (&["timeout_s=1"], ""),
         other => panic!("no example for the tool {other}"),
-    }
+    };
+    (arguments.iter().map(|one| (*one).to_owned()).collect(), answer)
 }
 
 fn tools(run: Run) -> Vec<String> {
@@ -34,8 +41,7 @@ fn tools(run: Run) -> Vec<String> {
     tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
 
-fn call(run: Run, tool: &str) -> Value {
-    let (arguments, _) = example(tool);
+fn call(run: Run, tool: &str, arguments: &[String]) -> Value {
     let pairs = arguments.iter().flat_map(|pair| ["--tool-arg", pair]);
     let run = run.args(["--method", "tools/call", "--tool-name", tool]).args(pairs);
     let called = run.timeout(SOON).ok().unwrap();
@@ -62,12 +68,19 @@ fn the_inspector_lists_and_calls_every_tool_both_ways() {
     let listed = tools(stdio());
     assert_eq!(listed, tools(http()));
     assert_eq!(listed, tools(stdio()), "the list is the same every time");
+    std::fs::write(alice.project.join("plan.txt"), "first this").unwrap();
+    let notes = bob.project.join("notes.txt");
+    std::fs::write(&notes, "then that").unwrap();
+    bob.parlor.run(["drop", notes.to_str().unwrap()]).ok().unwrap();
+    let question = bob.send("which one?")["id"].as_str().unwrap().to_owned();
+    alice.await_text("which one?");
     for tool in &listed {
+        let (arguments, wanted) = example(tool, &alice, &question);
         for (way, run) in [("stdio", stdio()), ("http", http())] {
-            let answer = call(run, tool);
+            let answer = call(run, tool, &arguments);
             let text = answer["content"][0]["text"].as_str().unwrap();
             assert_ne!(answer["isError"], true, "{tool} over {way}: {text}");
-            assert!(text.contains(example(tool).1), "{tool} over {way}: {text}");
+            assert!(text.contains(wanted), "{tool} over {way}: {text}");
         }
     }
     bob.await_text("from the inspector");

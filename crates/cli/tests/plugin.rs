@@ -2,13 +2,11 @@
 //! back, and whoever has it twice is told.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "common/agent.rs"]
-mod agent;
 mod common;
 
 use std::path::{Path, PathBuf};
 
-use agent::{asked, say};
+use common::agent::{asked, say};
 use common::{Side, pair};
 use parlor_testkit::claude::ClaudeHome;
 use parlor_testkit::stub_model::{Reply, StubModel};

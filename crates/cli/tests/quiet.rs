@@ -121,6 +121,64 @@ fn a_message_to_a_tag_is_given_to_sessions_that_have_it_and_counted_by_the_other
 }
 
 #[test]
+fn what_a_peer_is_called_is_no_tag_and_goes_to_that_peer_alone() {
+    let (alice, bob) = pair();
+    let sent = alice.parlor.json(["send", "--to", "@bob", "for you alone"]).unwrap();
+    assert_eq!((&sent["room_name"], sent.get("tagged")), (&"@bob".into(), None));
+    assert!(alice.texts().is_empty(), "not in the room");
+    bob.parlor.run(["tag", "add", "bob"]).ok().unwrap();
+    Agent::begin(&bob, "aaaa-1", &bob.project);
+    let deadline = std::time::Instant::now() + common::SOON;
+    loop {
+        let output = alice.parlor.cmd(["send", "--to", "@bob", "to whom?"]).unwrap();
+        if output.code() == 3 {
+            assert!(output.err().contains("may mean a peer"), "{}", output.err());
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "a session with that tag is not seen");
+    }
+}
+
+#[test]
+fn who_wants_to_be_left_alone_is_given_nothing_between_tools_and_all_at_the_prompt() {
+    let (alice, bob) = pair();
+    let agent = agent(&alice);
+    let dnd = |status: &str| drop(alice.parlor.run(["status", status]).ok().unwrap());
+    says(&bob, &alice, &["send", "--priority", "now", "look at once"]);
+    dnd("dnd");
+    assert_eq!((agent.hook("PostToolUse"), agent.hook("Stop")), (String::new(), String::new()));
+    says(&bob, &alice, &["send", "--priority", "now", "and at this"]);
+    dnd("working");
+    let given = agent.hook("PostToolUse");
+    assert!(given.contains("look at once") && given.contains("and at this"), "{given}");
+    dnd("dnd");
+    says(&bob, &alice, &["send", "at the prompt"]);
+    assert!(agent.prompt().contains("at the prompt"));
+}
+
+#[test]
+fn what_a_room_costs_is_shown_and_a_room_without_a_budget_is_only_counted() {
+    let (alice, bob) = pair();
+    let agent = agent(&alice);
+    says(&bob, &alice, &["send", "of some length"]);
+    assert!(agent.prompt().contains("of some length"));
+    let cost = alice.parlor.json_lines(["budget"]).unwrap();
+    assert_eq!((&cost[0]["room_name"], &cost[0]["budget"]), (&"payments".into(), &200_000.into()));
+    assert!(cost[0]["today"].as_u64().unwrap() > 40, "header and words: {cost:?}");
+    assert_eq!(cost[0]["sessions"][0]["session"], "claude/project");
+    let refused = agent.cmd(&["budget", "set", "payments", "1"]);
+    assert!(refused.code() == 4 && agent.cmd(&["budget"]).code() == 0, "{}", refused.err());
+    alice.parlor.run(["budget", "set", "payments", "1"]).ok().unwrap();
+    alice.parlor.run(["node", "stop"]).ok().unwrap();
+    says(&bob, &alice, &["send", "one more"]);
+    assert_eq!(agent.prompt(), "1 more: parlor log, or the tool check_messages\n");
+    alice.parlor.run(["budget", "set", "payments", "100000"]).ok().unwrap();
+    assert!(agent.prompt().contains("one more"), "it was not passed over");
+    let shown = alice.parlor.run(["budget"]).ok().unwrap().out();
+    assert!(shown.contains("of 100000 a day") && shown.contains("claude/project"), "{shown}");
+}
+
+#[test]
 fn an_acknowledgement_and_a_word_on_progress_disturb_nobody() {
     let (alice, bob) = pair();
     let agent = agent(&alice);

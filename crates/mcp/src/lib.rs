@@ -3,6 +3,8 @@
 //! itself; over standard output goes only protocol.
 
 mod connection;
+#[cfg(test)]
+mod double;
 pub mod http;
 mod in_flight;
 mod instructions;
@@ -12,8 +14,6 @@ mod session;
 mod task;
 mod tools;
 mod transport;
-// No tool waits yet for more than one answer.
-#[cfg_attr(not(test), allow(dead_code))]
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -89,7 +89,6 @@ impl NodeLink {
     }
 
     /// A place among the requests that may wait; none when all are taken.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn wait_place(&self) -> Option<SemaphorePermit<'_>> {
         self.shared().waits.try_acquire().ok()
     }

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
-    CompleteRequestMethod, CompleteRequestParams, CompleteResult, ExperimentalCapabilities, Implementation,
-    InitializeRequestParams, InitializeResult, ListPromptsRequestMethod, ListPromptsResult,
-    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
-    ListResourcesResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams, CompleteResult,
+    ExperimentalCapabilities, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, tool_handler};
@@ -16,7 +18,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler, tool_handler};
 use crate::http::exchange::Exchange;
 use crate::in_flight::InFlight;
 use crate::instructions::INSTRUCTIONS;
-use crate::node_link::{Lease, NodeLink};
+use crate::node_link::NodeLink;
 
 /// By which Claude Code may be told something between prompts. Nothing relies on it: most of its installations do not
 /// look at it.
@@ -33,14 +35,6 @@ impl Server {
     /// A server that asks `node` and leaves its leases with `in_flight`.
     pub(crate) fn new(node: NodeLink, in_flight: Arc<InFlight>) -> Self {
         Self { node, in_flight, tools: Self::tools() }
-    }
-
-    /// Leaves a lease with whatever writes the answer to this call out, and knows when it has.
-    pub(crate) fn hold(&self, call: &RequestContext<RoleServer>, lease: Lease) {
-        match Exchange::of(&call.extensions) {
-            Some(exchange) => exchange.hold(lease),
-            None => self.in_flight.hold(&call.id, lease),
-        }
     }
 
     /// This server with more tools, for tests of what no tool does yet.
@@ -83,6 +77,24 @@ impl ServerHandler for Server {
         self.node.begin_session();
         let answer = self.negotiate_initialize(&request);
         context.peer.set_peer_info(request);
+        answer
+    }
+
+    /// Over HTTP the answer is written by the exchange the call came in.
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (id, exchange) = (context.id.clone(), Exchange::of(&context.extensions).cloned());
+        let is_http = exchange.is_some();
+        if let Some(exchange) = exchange {
+            self.in_flight.begin_over_http(id.clone(), exchange);
+        }
+        let answer = self.tools.call(ToolCallContext::new(self, request, context)).await;
+        if is_http {
+            self.in_flight.end(&id);
+        }
         answer
     }
 

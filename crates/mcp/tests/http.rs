@@ -8,13 +8,11 @@ use std::sync::Mutex;
 
 use parlor_api::{Reply, Request, Unheard};
 use serde_json::{Value, json};
-use support::agent::no_node;
+use support::agent::{Agent, no_node};
 use support::http::{Server, call, meta_2026};
 use support::node::{Answer, Event, Node, Record, TOKEN, home, usual};
 use support::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-const TOOLS: [&str; 5] = ["check_messages", "list_peers", "search", "send_message", "set_summary"];
 
 fn is_check(request: &Request) -> bool {
     matches!(request, Request::Check { .. })
@@ -89,9 +87,10 @@ async fn the_generation_of_2025_11_25_has_a_session() {
     let list = json!({"jsonrpc": "2.0", "id": "l", "method": "tools/list"}).to_string();
     let heard = server.ask(server.in_session(&session), &list).await;
     let [listed] = &heard.messages()[..] else { panic!("{heard:?}") };
-    let names =
-        listed["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap());
-    assert_eq!(names.collect::<Vec<_>>(), TOOLS);
+    let (_other_dir, other_home) = support::node::home();
+    let mut agent = Agent::initialized(&other_home, no_node()).await;
+    agent.say(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await;
+    assert_eq!(listed["result"]["tools"], agent.hear().await["result"]["tools"], "the same both ways");
     let heard = server.ask(server.in_session(&session), &call(1, "list_peers", &json!({}))).await;
     assert_eq!(text(&heard.messages()[0]), "bob (member) · linked");
     let opened = events.until("the link", |event| matches!(event, Event::Opened(..))).await;

@@ -11,6 +11,7 @@ mod consent;
 mod default_nick;
 mod driver;
 mod errors;
+mod evidence;
 mod feed;
 mod files;
 mod home_dir;

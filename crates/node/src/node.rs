@@ -16,6 +16,7 @@ use crate::carriers::Both;
 use crate::clock::{self, Clock};
 use crate::consent::Consent;
 use crate::driver::Driver;
+use crate::evidence::Evidence;
 use crate::files::Files;
 use crate::levels::Tags;
 use crate::life::Life;
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     pub waiters: Waiters,
     pub local_rooms: LocalRooms,
     pub files: Arc<Files>,
+    pub evidence: Evidence,
     sessions: Mutex<Sessions>,
     bindings: Mutex<Bindings>,
     consent: Mutex<Consent>,
@@ -99,6 +101,7 @@ impl Node {
             waiters: Waiters::default(),
             local_rooms: parts.local_rooms,
             files: parts.files,
+            evidence: Evidence::default(),
             sessions: Mutex::new(parts.sessions),
             bindings: Mutex::new(parts.bindings),
             consent: Mutex::new(parts.consent),

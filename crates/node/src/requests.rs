@@ -119,6 +119,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, request: Request) -> Result<Reply,
         Request::Answer { entry, text, request_id, wait_ms } => {
             ask::answer(asked, &entry, text, request_id, wait_ms).await
         }
+        Request::Far { entries } => far::far(asked, &entries).await,
         Request::Wait { room, from, about, wait_ms, limit_chars } => {
             wait::wait(asked, wait::Wanted { room, from, about, wait_ms, limit_chars }).await
         }

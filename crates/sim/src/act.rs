@@ -21,6 +21,20 @@ pub fn three(seed: u64) -> (World, RoomId, [usize; 3], String) {
     (world, invited.room, nodes, invited.text)
 }
 
+/// Somebody has copied a node; its person revokes the identity and is gone; the copy comes in again by a ticket. The copy.
+pub fn come_in_by_a_copy(world: &mut World, of: usize, ticket: &str) -> usize {
+    let thief = world.clone_node(of);
+    world.put_to_sleep(thief);
+    world.rule(of, Command::Revoke { abandon: false });
+    world.settle();
+    world.put_to_sleep(of);
+    world.wake(thief);
+    world.settle();
+    world.join(thief, ticket, 20_000);
+    world.settle();
+    thief
+}
+
 /// The keys that a ticket's text gives to whoever has it.
 ///
 /// # Panics

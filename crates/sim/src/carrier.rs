@@ -3,6 +3,7 @@
 
 use parlor_core::crypto::{self, EntryContext, RoomKey, TicketKeys};
 use parlor_core::engine::api::LinkId;
+use parlor_core::identity::Identity;
 use parlor_core::room::body::Body;
 use parlor_wire::control::{Control, ControlBody, ControlHeader};
 use parlor_wire::data::{CLASS_CONTENT, body_hash};
@@ -179,24 +180,34 @@ impl World {
         body: ControlBody,
         ticket: Option<&TicketKeys>,
     ) -> Control {
-        let who = self.identity(puppet);
         let mut after = after.to_vec();
         after.sort_unstable();
-        let header = ControlHeader {
-            v: WIRE_VERSION,
-            rules: RULES,
-            suite: SUITE,
-            room: Some(room),
-            author: who.peer(),
-            membership,
-            kind: body.kind(),
-            after,
-            time: 1,
-            body: body.bytes().into(),
-        };
-        let message = header.bytes();
-        let signature = who.sign(domain::CONTROL_SIGNATURE, &message);
-        let cosigned = ticket.map(|keys| keys.sign(domain::JOIN_SIGNATURE, &message));
-        Control::new(header, body, signature, cosigned)
+        control_of(&self.identity(puppet), (room, membership), after, body, ticket)
     }
+}
+
+/// A control entry as its author writes it; with a ticket's keys it is a join.
+pub(crate) fn control_of(
+    who: &Identity,
+    (room, membership): (RoomId, Option<EntryId>),
+    after: Vec<EntryId>,
+    body: ControlBody,
+    ticket: Option<&TicketKeys>,
+) -> Control {
+    let header = ControlHeader {
+        v: WIRE_VERSION,
+        rules: RULES,
+        suite: SUITE,
+        room: Some(room),
+        author: who.peer(),
+        membership,
+        kind: body.kind(),
+        after,
+        time: 1,
+        body: body.bytes().into(),
+    };
+    let message = header.bytes();
+    let signature = who.sign(domain::CONTROL_SIGNATURE, &message);
+    let cosigned = ticket.map(|keys| keys.sign(domain::JOIN_SIGNATURE, &message));
+    Control::new(header, body, signature, cosigned)
 }

@@ -273,7 +273,8 @@ impl<'a> Counted<'a> {
             prev.insert(data.id, data.header.prev);
         }
         let mut ways = BTreeMap::new();
-        for cut in held.roster.chains.values().flat_map(|state| cuts(&state.content)) {
+        let extents = held.roster.chains.values().flat_map(|state| [&state.content, &state.receipts]);
+        for cut in extents.flat_map(cuts) {
             let mut way = BTreeSet::new();
             let mut at = Some(cut);
             while let Some((id, before)) = at.and_then(|id| Some((id, prev.get(&id)?))) {
@@ -286,7 +287,8 @@ impl<'a> Counted<'a> {
     }
 
     fn counts(&self, row: &DataRow) -> bool {
-        match self.held.roster.chains.get(&row.chain).map(|state| &state.content) {
+        let class = Data::decode(&row.bytes).map_or(0, |data| data.header.class);
+        match self.held.roster.chains.get(&row.chain).map(|state| state.extent(class)) {
             Some(Extent::All) => true,
             Some(Extent::Upto(upto)) => upto.iter().any(|(_, cut)| self.ways[cut].contains(&row.id)),
             None => false,

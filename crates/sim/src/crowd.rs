@@ -8,13 +8,14 @@ use parlor_core::identity::Identity;
 use parlor_core::persist::{Op, Table};
 use parlor_core::room::record::{self, LocalRecord};
 use parlor_store::Store;
-use parlor_wire::control::{Control, ControlBody, ControlHeader, Join};
+use parlor_wire::control::{Control, ControlBody, Join};
 use parlor_wire::ids::BodyHash;
 use parlor_wire::ticket::TicketText;
-use parlor_wire::{EntryId, RULES, RoomId, SUITE, WIRE_VERSION, domain};
+use parlor_wire::{EntryId, RoomId};
 use zeroize::Zeroizing;
 
 use crate::act::ticket_keys;
+use crate::carrier::control_of;
 use crate::world::World;
 
 /// What the others of a room come by.
@@ -176,20 +177,5 @@ impl World {
 
 fn join(who: &Identity, room: RoomId, ticket: EntryId, after: Vec<EntryId>, keys: &TicketKeys) -> Control {
     let body = ControlBody::Join(Join { ticket, card: who.card(0, 1) });
-    let header = ControlHeader {
-        v: WIRE_VERSION,
-        rules: RULES,
-        suite: SUITE,
-        room: Some(room),
-        author: who.peer(),
-        membership: None,
-        kind: body.kind(),
-        after,
-        time: 1,
-        body: body.bytes().into(),
-    };
-    let message = header.bytes();
-    let signature = who.sign(domain::CONTROL_SIGNATURE, &message);
-    let cosigned = keys.sign(domain::JOIN_SIGNATURE, &message);
-    Control::new(header, body, signature, Some(cosigned))
+    control_of(who, (room, None), after, body, Some(keys))
 }

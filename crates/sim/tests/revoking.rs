@@ -4,7 +4,7 @@
 
 use parlor_core::engine::api::{Command, Failure, Outcome, RoomStanding};
 use parlor_sim::World;
-use parlor_sim::act::three;
+use parlor_sim::act::{come_in_by_a_copy, three};
 use parlor_wire::control::Role;
 
 fn is_revoked(world: &World, node: usize, whom: usize) -> bool {
@@ -66,15 +66,7 @@ fn who_hears_of_a_revocation_from_others_remembers_it() {
 #[test]
 fn who_comes_in_by_a_revoked_identity_is_warned_of_until_an_owner_puts_it_out() {
     let (mut world, room, [a, b, c], ticket) = three(2);
-    let thief = world.clone_node(b);
-    world.put_to_sleep(thief);
-    world.rule(b, Command::Revoke { abandon: false });
-    world.settle();
-    world.put_to_sleep(b);
-    world.wake(thief);
-    world.settle();
-    world.join(thief, &ticket, 20_000);
-    world.settle();
+    let thief = come_in_by_a_copy(&mut world, b, &ticket);
     world.say(thief, room, "it is me");
     world.settle();
     // Whoever has the key may have said it: it stops no machine of that identity, and its person is told.

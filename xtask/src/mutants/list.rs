@@ -30,7 +30,7 @@ pub struct Mutant {
 pub struct Tests {
     /// The package.
     pub package: String,
-    /// `--lib`, or `--test` and a name, any number of times.
+    /// `--lib`, `--bins`, or `--test` and a name, any number of times.
     pub targets: Vec<String>,
     /// Parts of names of tests; none: all tests of the targets.
     pub filters: Vec<String>,
@@ -77,14 +77,14 @@ fn mutant(row: &Value) -> Result<Mutant> {
     })
 }
 
-/// From `PACKAGE (--lib | --test NAME)… [FILTER…]`.
+/// From `PACKAGE (--lib | --bins | --test NAME)… [FILTER…]`.
 fn tests(said: &str) -> Result<Tests> {
     let mut words = said.split_whitespace().map(str::to_owned).peekable();
     let package = words.next().ok_or(format!("{LIST}: `{said}` names no package"))?;
     let mut targets = Vec::new();
     while let Some(word) = words.next_if(|word| word.starts_with("--")) {
         match (word.as_str(), words.peek()) {
-            ("--lib", _) => targets.push(word),
+            ("--lib" | "--bins", _) => targets.push(word),
             ("--test", Some(_)) => targets.extend([Some(word), words.next()].into_iter().flatten()),
             _ => return Err(format!("{LIST}: `{said}`: not understood at `{word}`").into()),
         }

@@ -71,11 +71,11 @@ impl Wanted {
 pub(crate) fn wanted(hook: &CommandLine, mcp: &CommandLine) -> Result<Wanted, PlanError> {
     let command = hook.clone().with(&[NAME])?;
     let text = PLUGIN.replace(PLUGIN_COMMAND, &format!("const HOOK = {}", json!(command.words())));
-    let what = format!("plugin: run {}", command.to_shell());
+    let what = format!("run {}", command.to_shell());
     let value = json!({ "type": "local", "command": mcp.words(), "enabled": true });
     let member = Member { around: "mcp", key: SERVER, value, is_ours };
     Ok(Wanted {
-        plugin: Whole { beginning: PLUGIN_BEGINNING, text, what },
+        plugin: Whole { beginning: PLUGIN_BEGINNING, text, name: "plugin", what },
         config: JsonSettings { hooks: None, member: Some(member) },
     })
 }

@@ -7,7 +7,9 @@ pub(crate) struct Whole {
     /// How every version of it begins.
     pub(crate) beginning: &'static str,
     pub(crate) text: String,
-    /// What installing it does, for people.
+    /// What people call it.
+    pub(crate) name: &'static str,
+    /// What it does, for people.
     pub(crate) what: String,
 }
 
@@ -18,14 +20,14 @@ impl Settings for Whole {
             Some(text) if !text.starts_with(self.beginning) => {
                 return Err(SettingsError::Shape("it is somebody else's file under Parlor's name".into()));
             }
-            _ => vec![self.what.clone()],
+            _ => vec![format!("{}: {}", self.name, self.what)],
         };
         Ok(Edited { text: self.text.clone(), changes })
     }
 
     fn uninstall(&self, text: &str, _: Option<&str>) -> Result<Edited, SettingsError> {
         match self.is_in(text)? {
-            true => Ok(Edited { text: String::new(), changes: vec![format!("remove {}", self.what)] }),
+            true => Ok(Edited { text: String::new(), changes: vec![format!("remove the {}", self.name)] }),
             false => Ok(Edited { text: text.into(), changes: Vec::new() }),
         }
     }
@@ -43,8 +45,8 @@ mod tests {
     #[test]
     fn somebody_elses_file_is_neither_replaced_nor_removed() {
         let text = "// ours\nnew".to_owned();
-        let whole = Whole { beginning: "// ours", text, what: "plugin".into() };
-        assert_eq!(whole.install(None).unwrap().changes, ["plugin"]);
+        let whole = Whole { beginning: "// ours", text, name: "plugin", what: "run x".into() };
+        assert_eq!(whole.install(None).unwrap().changes, ["plugin: run x"]);
         assert_eq!(whole.install(Some("// ours\nnew")).unwrap().changes, [""; 0]);
         assert_eq!(whole.install(Some("// ours\nold")).unwrap().text, "// ours\nnew");
         assert!(whole.install(Some("// mine")).is_err());

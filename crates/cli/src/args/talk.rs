@@ -71,6 +71,9 @@ pub struct Log {
     /// Goes on with what arrives.
     #[arg(short, long)]
     pub follow: bool,
+    /// Says of each message of yours how far it is known to have got, with whom.
+    #[arg(long, conflicts_with_all = ["follow", "search"])]
+    pub receipts: bool,
     /// Does not use the pager, even on a terminal.
     #[arg(long)]
     pub no_pager: bool,

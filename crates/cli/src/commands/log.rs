@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parlor_api::{Cancel, Event, Message, Reply, Request};
 
-use super::{Context, search};
+use super::{Context, receipts, search};
 use crate::args::Log;
 use crate::errors::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -16,12 +16,14 @@ use crate::render::talk::Talk;
 use crate::{progress, readers, render};
 
 /// How many messages are shown when nothing else is said.
-const DEFAULT_LINES: u64 = 50;
+pub(super) const DEFAULT_LINES: u64 = 50;
 /// Of a terminal that does not say.
 const USUAL_COLUMNS: usize = 80;
 
 pub fn run(context: &Context, log: Log, interrupt: &Interrupt) -> Outcome {
     match (log.id.clone(), &log.search) {
+        (Some(id), _) if log.receipts => receipts::one(context, log.room, id),
+        (None, None) if log.receipts => receipts::many(context, log),
         (Some(id), _) => one(context, log.room, id),
         (None, Some(_)) => search::run(context, log, interrupt),
         (None, None) => many(context, log, interrupt),

@@ -20,6 +20,7 @@ mod node_log;
 mod pages;
 mod peer;
 mod quiet;
+mod receipts;
 mod relays;
 mod room;
 mod search;

@@ -45,7 +45,8 @@ pub fn far(asked: &Asked) -> Vec<String> {
     lines
 }
 
-fn one(far: &Far) -> String {
+/// How far a message has got with one member, or one session.
+pub fn one(far: &Far) -> String {
     let seat = far.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
     let state = match far.state {
         FarState::Stored => "no word from that machine; it is told when it is reached",

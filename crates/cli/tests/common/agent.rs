@@ -1,5 +1,6 @@
 //! One scenario for every agent program: what a colleague said is in the model's request, once, and the agent writes back from its
 //! shell and by its tool.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_testkit::stub_model::{Reply, Request, StubModel};
 use serde_json::json;

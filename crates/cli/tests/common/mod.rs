@@ -2,6 +2,7 @@
 //! the words of `parlor` read back.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod agent;
 pub mod agents;
 
 use std::path::PathBuf;

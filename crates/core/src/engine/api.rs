@@ -1,8 +1,10 @@
 //! What goes into the engine and what comes out: plain values. The driver feeds events one by one and carries
 //! out effects in order; a `Persist` is durable before anything after it is done.
 
+mod failure;
 mod file;
 mod hearing;
+mod io;
 mod moment;
 mod presence;
 mod view;
@@ -10,16 +12,17 @@ mod view;
 use std::net::SocketAddr;
 
 use parlor_wire::control::Role;
-use parlor_wire::frame::Refusal;
 use parlor_wire::ticket::{Endpoint, TicketText};
 use parlor_wire::{EntryId, PeerId, RoomId, Salt, TimeMs};
 
-use crate::persist::{Loaded, Op, Query, Table};
+use crate::persist::Table;
 use crate::room::body::Announced;
 use crate::text::clean::CleanText;
 use crate::text::inject::Budget;
+pub use failure::{Failure, refusal_words};
 pub use file::FileView;
 pub use hearing::{Form, Level, SpentView};
+pub use io::{Effect, Event};
 pub use moment::{AskView, Listener, Moment, UrgentView};
 pub use presence::{Presence, Reached, SessionView, Status};
 pub use view::{
@@ -84,89 +87,6 @@ impl Priority {
             _ => None,
         }
     }
-}
-
-/// What the engine is told.
-#[derive(Debug)]
-pub enum Event {
-    /// Somebody here wants something.
-    Command {
-        /// For the reply.
-        request: RequestId,
-        /// What.
-        command: Command,
-    },
-    /// A stream to a peer is open; `room` is set where this side dialled.
-    LinkUp {
-        /// The stream.
-        link: LinkId,
-        /// Who is at the other end, authenticated by the carrier.
-        peer: PeerId,
-        /// Which room it was opened for, by this side.
-        room: Option<RoomId>,
-    },
-    /// A frame came in, without its length.
-    Frame {
-        /// On which link.
-        link: LinkId,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
-    /// The stream is gone.
-    LinkDown {
-        /// Which.
-        link: LinkId,
-    },
-    /// The answer to a load; `None` when the store could not.
-    Loaded {
-        /// Which load.
-        token: LoadToken,
-        /// What it found.
-        loaded: Option<Loaded>,
-    },
-    /// Time passed.
-    Tick,
-}
-
-/// What the engine wants done, in order.
-#[derive(Debug)]
-pub enum Effect {
-    /// Write these in one transaction, durably, before doing anything after this.
-    Persist(Vec<Op>),
-    /// Send a frame (without its length).
-    Send {
-        /// On which link.
-        link: LinkId,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
-    /// Close a link.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// Why, for the log.
-        reason: String,
-    },
-    /// Ask the store; answer with `Event::Loaded`.
-    Load {
-        /// For the answer.
-        token: LoadToken,
-        /// What.
-        query: Query,
-    },
-    /// Answer a command.
-    Reply {
-        /// Which.
-        request: RequestId,
-        /// With what.
-        outcome: Result<Outcome, Failure>,
-    },
-    /// Messages arrived, in this order: for followers, transcripts and waiting agents.
-    Arrived(Vec<MessageView>),
-    /// The set of links the engine wants may have changed: see `Engine::wanted_links`.
-    LinksChanged,
-    /// Something for the log; holds no body, key or ticket.
-    Note(String),
 }
 
 /// What somebody here wants.
@@ -289,6 +209,13 @@ pub enum Command {
     Commit {
         /// The token.
         token: u64,
+    },
+    /// There is evidence that a session's model was shown the text with this mark. → no reply
+    Shown {
+        /// Which session.
+        session: String,
+        /// The mark of the text's fence.
+        mark: String,
     },
     /// The holder is gone; its takes are void. → no reply
     Release {
@@ -590,6 +517,10 @@ pub struct MessageView {
     pub room: RoomId,
     /// It.
     pub id: EntryId,
+    /// Its chain.
+    pub chain: EntryId,
+    /// Its place there.
+    pub seq: u64,
     /// By which identity.
     pub peer: PeerId,
     /// What its author is called here.
@@ -632,120 +563,4 @@ pub struct MessageView {
     pub sealed_unfit: bool,
     /// The file it announces.
     pub file: Option<FileView>,
-}
-
-/// How a command failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// No such room here.
-    #[error("this node has no such room")]
-    NoSuchRoom,
-    /// The room is not joined yet.
-    #[error("the room is saved but not joined yet")]
-    NotJoined,
-    /// The room needs a newer Parlor.
-    #[error("{0}")]
-    Frozen(String),
-    /// The room is of a version that is read no more.
-    #[error("{0}")]
-    Older(String),
-    /// The join was refused.
-    #[error("{}", refusal_words(.0))]
-    Refused(Refusal),
-    /// A direct room is between two.
-    #[error("a direct room is between two: nobody rules it, is let in or leaves")]
-    Direct,
-    /// A local room has no tickets.
-    #[error("the room stays on this machine: nobody can be invited to it")]
-    StaysHere,
-    /// This identity is revoked.
-    #[error("this identity was revoked here: it writes nothing any more")]
-    Revoked,
-    /// Only owners may.
-    #[error("only an owner of the room may do that")]
-    OwnersOnly,
-    /// Nobody puts out or lowers an owner.
-    #[error("that is an owner of the room, and nobody puts out an owner")]
-    OwnersStay,
-    /// No such person.
-    #[error("nobody of that name is in the room, or asks to be let in")]
-    NoSuchPerson,
-    /// No such ticket.
-    #[error("the room has no such ticket")]
-    NoSuchTicket,
-    /// The last owner would leave the others without one.
-    #[error("you are the room's last owner: without one nobody can be let in or put out any more")]
-    LastOwner,
-    /// This identity has left.
-    #[error("you have left the room")]
-    Left,
-    /// An owner has put this identity out.
-    #[error("an owner has put you out of the room")]
-    PutOut,
-    /// Readers do not write.
-    #[error("a reader of the room does not write in it")]
-    ReadersDoNotWrite,
-    /// Too long.
-    #[error("the text is {0} bytes long and the limit is {1}")]
-    TooLong(usize, usize),
-    /// Nothing in it.
-    #[error("the text is empty")]
-    Empty,
-    /// The request id was used for something else.
-    #[error("this request id stood for another message already")]
-    RequestReused,
-    /// Nobody answers its own question.
-    #[error("that question is your own")]
-    OwnQuestion,
-    /// No key to seal under that this node can open.
-    #[error("no key of the room has reached this node yet")]
-    NoKey,
-    /// The ticket has expired by this node's clock.
-    #[error("the ticket has expired")]
-    TicketExpired,
-    /// The ticket has been closed before.
-    #[error("the ticket is closed already")]
-    TicketClosed,
-    /// A limit of the room.
-    #[error("the room's limit is reached: {0}")]
-    Limit(&'static str),
-    /// The token holds nothing (any more).
-    #[error("nothing is held under that token")]
-    NoSuchTake,
-    /// The store could not read.
-    #[error("the store could not be read")]
-    Store,
-    /// Nobody here is this peer.
-    #[error("this node knows no such peer")]
-    NoSuchPeer,
-    /// A direct room is for who shares another.
-    #[error("you share no room with this peer now, and have never told each other anything")]
-    NoSharedRoom,
-    /// It is this identity itself.
-    #[error("that is you")]
-    OwnPeer,
-    /// Nothing of the name can be seen.
-    #[error("a name has 1 to 32 characters that can be seen")]
-    NoName,
-    /// The petname is another's, or looks like it: a petname names one identity.
-    #[error("you call {} “{petname}” already, and a petname names one peer", .peer.short())]
-    PetnameTaken {
-        /// Whose.
-        peer: PeerId,
-        /// As it is written there.
-        petname: String,
-    },
-}
-
-/// A refusal in words.
-pub fn refusal_words(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::NotEntitled => "the other side does not know this ticket, or no longer carries the room",
-        Refusal::TicketClosed => "the ticket has been closed",
-        Refusal::TicketExpired => "the ticket has expired",
-        Refusal::TicketSpent => "all uses of the ticket are spent",
-        Refusal::Version => "the other side speaks another version of the protocol",
-        Refusal::Busy => "the other side is busy",
-        Refusal::Full => "the room has 512 members, and no more may be in it",
-    }
 }

@@ -18,6 +18,8 @@ pub struct Sizes {
     pub cursors: usize,
     /// Messages that do not wait for a prompt, and questions.
     pub urgent: usize,
+    /// Receipts, of sessions here and of others.
+    pub receipts: usize,
     /// Sessions of others that are known to be present.
     pub signals: usize,
     /// Most entries pushed on one link and not acknowledged.
@@ -49,6 +51,7 @@ impl Engine {
             waits: self.reach.len() + self.join_waits.len(),
             takes: self.deliveries.takes(),
             cursors: self.deliveries.cursors(),
+            receipts: self.receipts.len(),
             urgent: self.urgents.len(),
             signals: self.presence.heard_count(),
             pushed: links().map(|link| link.pushed.len()).max().unwrap_or(0),

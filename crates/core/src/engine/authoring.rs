@@ -17,6 +17,14 @@ use crate::room::body::Body;
 use crate::room::record::{self, Sealing};
 use crate::room::{FitKey, Room, TipState, sort_after};
 
+/// What the header of a data entry says of how long it is kept: by default it is one that people are meant to be given.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub class: u8,
+    pub slot: Option<parlor_wire::Salt>,
+    pub supersedes: Option<EntryId>,
+}
+
 /// As many heads as an entry may have parents, among them one that leads to what must lie in its past: of more heads than
 /// that, which anybody can make, the ids must not decide whether it does.
 fn parents(held: &Room, must: Option<EntryId>) -> Vec<EntryId> {
@@ -303,11 +311,31 @@ impl Engine {
             Some(chain) => chain,
             None => self.open_new_chain(room)?,
         };
-        let data = self.sign_data(room, chain, key_id, body)?;
+        let data = self.sign_data(room, chain, key_id, body, Kept::default())?;
         self.keep_own_data(room, data, body, origin)
     }
 
-    fn sign_data(&mut self, room: RoomId, chain: EntryId, key: KeyId, body: &Body) -> Result<Data, Failure> {
+    /// The same under a key that is known to be fit, on a chain that there is.
+    pub(super) fn author_formed(
+        &mut self,
+        room: RoomId,
+        chain: EntryId,
+        key: KeyId,
+        body: &Body,
+        kept: Kept,
+    ) -> Result<DataRow, Failure> {
+        let data = self.sign_data(room, chain, key, body, kept)?;
+        self.keep_own_data(room, data, body, None)
+    }
+
+    fn sign_data(
+        &mut self,
+        room: RoomId,
+        chain: EntryId,
+        key: KeyId,
+        body: &Body,
+        kept: Kept,
+    ) -> Result<Data, Failure> {
         let plaintext = body.encode();
         let held = self.rooms.get(&room).ok_or(Failure::NoSuchRoom)?;
         let room_key = held.keys.get(&key).ok_or(Failure::NoKey)?.clone();
@@ -319,12 +347,12 @@ impl Engine {
             chain,
             seq: last.map_or(0, |last| last.tip.seq + 1),
             prev: last.map(|last| last.tip.id),
-            class: data::CLASS_CONTENT,
+            class: kept.class,
             time: self.now.wall_ms,
             key,
             salt: parlor_wire::Salt([0; 16]),
-            slot: None,
-            supersedes: None,
+            slot: kept.slot,
+            supersedes: kept.supersedes,
             after: (held.named_heads != heads).then(|| heads.clone()),
             body_hash: None,
             body_len: crypto::sealed_len(plaintext.len()) as u32,

@@ -98,6 +98,7 @@ impl Engine {
             }
             Command::Take(take) => self.take(request, take),
             Command::Commit { token } => self.commit_take(request, token),
+            Command::Shown { session, mark } => self.shown(&session, &mark),
             Command::Release { holder } => self.release(holder),
             Command::Unread { session, label, rooms } => self.unread(request, session, label, rooms),
             Command::MarkRead { session, room, upto } => self.mark_read(request, &session, room, upto),
@@ -392,7 +393,10 @@ impl Engine {
             return;
         }
         let key = send.request_id.as_bytes().to_vec();
-        self.load(Query::Record { table: Table::Request, key }, Pending::Send { request, send });
+        self.load(
+            Query::Record { table: Table::Request, key },
+            Pending::Send { request, send: Box::new(send) },
+        );
     }
 
     /// The store has said whether the request was done before.

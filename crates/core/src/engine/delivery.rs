@@ -82,6 +82,9 @@ impl Engine {
             holder: take.holder,
             session: take.session.clone(),
             moves: Vec::new(),
+            label: take.label.clone(),
+            mark: String::new(),
+            given: Vec::new(),
             noted: Noted::default(),
         };
         self.deliveries.held.insert(token, held);
@@ -276,11 +279,13 @@ impl Engine {
         let injection = inject(self.now.wall_ms, boundary, job.take.budget, &status, &news);
         let (moves, messages, more) = advance(&job, &injection, self);
         let nothing_moves = moves.is_empty();
+        let given = self.given(&shown(&job, &injection));
         if nothing_moves {
             self.deliveries.held.remove(&job.token);
         } else if let Some(held) = self.deliveries.held.get_mut(&job.token) {
             held.moves = moves;
             held.noted = noted(&job, &injection);
+            (held.given, held.mark) = (given, injection.mark.clone());
         }
         let token = (!nothing_moves).then_some(job.token);
         let taken = Taken { text: injection.text, mark: injection.mark, token, messages, more };
@@ -321,6 +326,7 @@ impl Engine {
             self.deliveries.apply(room, &held.session, step, self.now.wall_ms, &mut self.ops);
         }
         self.note_given(&held.session, held.noted);
+        self.handed(&held.session, held.label.as_deref(), &held.mark, held.given);
         self.reply(request, Ok(Outcome::Done));
     }
 
@@ -428,6 +434,21 @@ impl Engine {
         let body = crate::room::body::Body::decode(&bytes);
         Some(self.view_of(row, peer, data.header.time, &body))
     }
+}
+
+/// The messages that stand in the text.
+fn shown<'a>(job: &'a TakeJob, injection: &Injection) -> Vec<&'a MessageView> {
+    let mut shown = Vec::new();
+    for (read, given) in job.read.iter().zip(&injection.given) {
+        let earlier = read.views.len().saturating_sub(given.earlier);
+        let views = if read.fresh {
+            &read.views[earlier..]
+        } else {
+            &read.views[..given.unread.min(read.views.len())]
+        };
+        shown.extend(views);
+    }
+    shown
 }
 
 /// How each room's cursor moves when the text has been written out, and how many messages it gives.

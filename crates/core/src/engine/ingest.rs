@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parlor_wire::data::CLASS_RECEIPT;
 use parlor_wire::frame::Tip;
 use parlor_wire::{Data, DataHeader, EntryId, KeyId, PeerId, RoomId, TimeMs, limits};
 
@@ -281,7 +282,9 @@ impl Engine {
         match crypto::open_body(&EntryContext { key, header: &data.header }, &room, sealed) {
             Ok(bytes) => {
                 let body = Body::decode(&bytes);
-                let standing = if body.for_reading() { Standing::Arrived } else { Standing::Consumed };
+                // What readers may write is never a message, whatever stands in it.
+                let reading = body.for_reading() && data.header.class != CLASS_RECEIPT;
+                let standing = if reading { Standing::Arrived } else { Standing::Consumed };
                 (standing, Some(body))
             }
             Err(_) => {
@@ -307,6 +310,7 @@ impl Engine {
     fn settle(&mut self, author: PeerId, row: &DataRow, time: TimeMs, body: Option<Body>) {
         let Some(body) = body else { return };
         if row.standing == Standing::Consumed {
+            self.heard_receipt(author, row, &body);
             self.consume(row.room, author, row.sort_ms, &body);
         } else {
             self.note_file(row, &body);

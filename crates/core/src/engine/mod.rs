@@ -25,6 +25,7 @@ mod presence;
 mod pull;
 mod push;
 mod quiet;
+pub mod receipts;
 mod repair;
 mod restore;
 mod revoking;
@@ -63,6 +64,7 @@ pub struct Engine {
     links: BTreeMap<LinkId, link::Link>,
     deliveries: delivery::Deliveries,
     urgents: asks::Urgents,
+    receipts: receipts::Receipts,
     pairs: quiet::Pairs,
     spent: quiet::Spent,
     presence: presence::PresenceBook,
@@ -86,7 +88,7 @@ pub struct Engine {
 
 /// What a load was for.
 enum Pending {
-    Send { request: RequestId, send: api::Send },
+    Send { request: RequestId, send: Box<api::Send> },
     Messages { request: RequestId },
     Listed { request: RequestId },
     Serve { link: LinkId, want: parlor_wire::frame::DataWant },
@@ -130,7 +132,18 @@ impl Engine {
         let whereabouts = self.whereabouts.deadline_ms();
         let meshes = self.meshes.deadline_ms();
         let urgents = self.urgents.deadline_ms();
-        let all = [dirty, reach, joins, repairs, presence, pauses, whereabouts, meshes, urgents];
+        let all = [
+            dirty,
+            reach,
+            joins,
+            repairs,
+            presence,
+            pauses,
+            whereabouts,
+            meshes,
+            urgents,
+            self.receipts.deadline_ms(),
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -144,6 +157,7 @@ impl Engine {
         self.tick_pauses();
         self.tick_whereabouts();
         self.tick_urgents();
+        self.tick_receipts();
         // Last, because all of these may end links.
         self.tick_meshes();
     }
@@ -167,7 +181,7 @@ impl Engine {
     fn loaded(&mut self, token: LoadToken, loaded: Option<Loaded>) {
         let Some(pending) = self.loads.remove(&token) else { return };
         match pending {
-            Pending::Send { request, send } => self.send_checked(request, send, loaded),
+            Pending::Send { request, send } => self.send_checked(request, *send, loaded),
             Pending::Messages { request } => self.messages_loaded(request, loaded),
             Pending::Listed { request } => self.listed(request, loaded),
             Pending::Serve { link, want } => self.serve_loaded(link, &want, loaded),

@@ -82,6 +82,7 @@ impl Engine {
             links: BTreeMap::new(),
             deliveries: super::delivery::Deliveries::new(first_token),
             urgents: super::asks::Urgents::default(),
+            receipts: super::receipts::Receipts::default(),
             pairs: super::quiet::Pairs::default(),
             spent: super::quiet::Spent::default(),
             presence: super::presence::PresenceBook::default(),
@@ -172,6 +173,7 @@ impl Engine {
                 }
                 Table::Cursor => self.deliveries.restore_cursor(key, value),
                 Table::Spent => self.spent.restore(key, value),
+                Table::Receipt => self.receipts.restore(key, value),
                 Table::Urgent => self.urgents.restore(key, value, self.now),
                 Table::Blob => self.files.restore(key, value),
                 Table::Tips => {

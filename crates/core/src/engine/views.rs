@@ -242,6 +242,8 @@ impl Engine {
         MessageView {
             room,
             id: row.id,
+            chain: row.chain,
+            seq: row.seq,
             peer,
             name: self.name_of(room, peer),
             session: body.session.as_deref().map(|text| self.session_shown(&room, text)),

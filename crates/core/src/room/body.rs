@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use parlor_wire::ids::BodyHash;
 use parlor_wire::{EntryId, PeerId, TimeMs, cbor, limits};
 
+use super::receipt::Receipt;
 use crate::engine::api::{Author, Priority};
 
 /// A message, meant to be read.
@@ -17,9 +18,6 @@ pub const KIND_ROOM: u16 = 2;
 /// That the author's identity is revoked, for this program only.
 pub const KIND_REVOKED: u16 = 3;
 
-/// What a session has been given of the room, for this program only; in entries of class receipt.
-pub const KIND_RECEIPTS: u16 = 4;
-
 const ASK: u64 = 16;
 const ABOUT: u64 = 17;
 const FILE: u64 = 18;
@@ -27,6 +25,7 @@ const TAGS: u64 = 19;
 const HOPS: u64 = 20;
 const FORM: u64 = 21;
 const PEERS: u64 = 22;
+const RECEIPT: u64 = 23;
 
 /// That a message is a question.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -101,6 +100,9 @@ pub struct Body {
     /// It is for these members, though all may read it.
     #[n(22)]
     pub peers: Option<Vec<PeerId>>,
+    /// What a session has been given; in entries of class receipt.
+    #[n(23)]
+    pub receipt: Option<Receipt>,
 }
 
 impl Body {
@@ -123,6 +125,7 @@ impl Body {
             hops: cbor::open_value(bytes, HOPS),
             form: cbor::open_value(bytes, FORM),
             peers: cbor::open_value(bytes, PEERS),
+            receipt: cbor::open_value(bytes, RECEIPT),
             ..closed
         }
     }
@@ -151,7 +154,7 @@ impl Body {
 
     /// Whether people are meant to read it: messages, and whatever this version does not know.
     pub fn for_reading(&self) -> bool {
-        !matches!(self.kind, KIND_PROFILE | KIND_ROOM | KIND_REVOKED | KIND_RECEIPTS)
+        !matches!(self.kind, KIND_PROFILE | KIND_ROOM | KIND_REVOKED)
     }
 }
 
@@ -192,6 +195,7 @@ mod tests {
             hops: Some(2),
             form: Some(1),
             peers: Some(vec![PeerId([4; 32])]),
+            receipt: Some(Receipt::new(parlor_wire::Salt([5; 16]), Some("api".into()))),
             ..Body::default()
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod counting;
+pub mod receipt;
 pub mod record;
 pub mod said;
 

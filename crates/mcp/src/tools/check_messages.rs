@@ -36,7 +36,7 @@ impl Server {
         match self.node.take_unheard(&session::named(&call.meta), check.room).await {
             Ok((unheard, lease)) => {
                 if let Some(lease) = lease {
-                    self.hold(&call, lease);
+                    self.in_flight.hold(&call.id, lease);
                 }
                 text(words(unheard))
             }

@@ -23,7 +23,7 @@ pub(super) const SHORT_ID_CHARS: usize = 8;
 struct SendMessage {
     /// What to say.
     text: String,
-    /// A peer, peer/session, or a session of this machine (program/session), to tell it to them alone; or @tag.
+    /// For these alone: a peer, peer/session, program/session of this machine, or @tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     to: Option<String>,
@@ -82,7 +82,7 @@ impl From<Urgency> for Priority {
 #[tool_router(router = send_message_tool, vis = "pub(crate)")]
 impl Server {
     #[tool(
-        description = "Say something to everybody in the room, or to one peer alone.",
+        description = "Say something to everybody in the room, or to some alone.",
         annotations(
             read_only_hint = false,
             destructive_hint = false,
@@ -127,6 +127,7 @@ pub(super) fn new_request_id() -> Result<String, ApiError> {
 pub(super) fn answer(sent: &Sent) -> CallToolResult {
     let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
     let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
+    words += &sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();
     for warning in &sent.warnings {
         words += "\n";
         words += warning;

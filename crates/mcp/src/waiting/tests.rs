@@ -14,20 +14,12 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
+use crate::double::node::{Answer, Event, Events, Node, Record, home, usual};
+use crate::double::soon;
 use crate::in_flight::{IN_FLIGHT_MAX, InFlight};
 use crate::node_link::{NodeLink, WAITS_MAX};
 use crate::task::Task;
 use crate::transport::Transport;
-
-#[allow(dead_code)]
-#[path = "../../tests/support/node.rs"]
-mod node;
-
-use node::{Answer, Event, Events, Node, Record, home, usual};
-
-async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), work).await.unwrap_or_else(|_| panic!("no {what}"))
-}
 
 fn follow() -> Request {
     Request::Log { room: None, limit: None, since_ms: None, follow: true }

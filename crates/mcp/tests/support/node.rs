@@ -229,6 +229,7 @@ pub fn usual(request: &Request) -> Answer {
             Reply::Unheard(Unheard { text, messages: 1, more: 0, token: Some(TOKEN) })
         }
         Request::Who { .. } => Reply::People(vec![bob()]),
+        Request::SessionList => Reply::Sessions(Vec::new()),
         Request::SetSummary { .. } | Request::Commit { .. } => Reply::Done,
         other => panic!("an MCP server never asks {other:?}"),
     })

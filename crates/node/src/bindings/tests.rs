@@ -195,3 +195,46 @@ fn they_come_back_from_the_store() {
     snapshot.records.push((Table::Binding, b"short".to_vec(), b"{}".to_vec()));
     assert_eq!(Bindings::restore(&snapshot).by_dir, bindings.by_dir);
 }
+
+#[test]
+fn a_room_made_by_itself_hides_none_and_is_the_last_that_is_heard() {
+    let (_dir, root) = root();
+    let (above, below) = (root.join("work"), root.join("work/api"));
+    repository(&below);
+    let mut bindings = Bindings::default();
+    bind(&mut bindings, &above, A, 0);
+    let made = bindings.bind_by_itself(&key_of(&below), B, 0);
+    bindings.apply(&made);
+    assert_eq!(rooms(&bindings, &below), [A, B], "what is bound above is heard on, and first");
+    assert_eq!(rooms(&bindings, &above), [A]);
+    assert_eq!(rooms(&bindings, &below.join("src")), [A, B], "all of the repository is one directory");
+    assert!(bindings.is_by_itself(&B) && !bindings.is_by_itself(&A));
+    let (key, value) = made.to_row();
+    let records = vec![(Table::Binding, key, value.unwrap())];
+    let again = Bindings::restore(&Snapshot { records, ..Snapshot::default() });
+    assert!(again.is_by_itself(&B));
+    // Bound by a person after all, it is a room like any other.
+    bind(&mut bindings, &below, B, 0);
+    assert_eq!((rooms(&bindings, &below), bindings.is_by_itself(&B)), (vec![B], false));
+}
+
+#[test]
+fn a_level_is_of_the_binding_by_which_a_room_is_heard() {
+    let (_dir, root) = root();
+    let (above, below) = (root.join("work"), root.join("work/api"));
+    std::fs::create_dir_all(&below).unwrap();
+    let mut bindings = Bindings::default();
+    bind(&mut bindings, &above, A, 0);
+    let quiet = Disturbed { muted_until_ms: Some(7), ..Disturbed::default() };
+    let change = bindings.disturb(&key_of(&below), &A, quiet).unwrap();
+    bindings.apply(&change);
+    assert_eq!(bindings.disturbed(&key_of(&above), &A), Some(quiet));
+    assert_eq!(bindings.dir_of(&key_of(&below), &A), Some(above.clone()));
+    assert_eq!(bindings.disturbed(&key_of(&below), &B), None);
+    bind(&mut bindings, &above, A, 0);
+    assert_eq!(bindings.disturbed(&key_of(&above), &A), Some(quiet), "binding again changes nothing of it");
+    let (key, value) = change.to_row();
+    let records = vec![(Table::Binding, key, value.unwrap())];
+    let again = Bindings::restore(&Snapshot { records, ..Snapshot::default() });
+    assert_eq!(again.disturbed(&key_of(&above), &A), Some(quiet));
+}

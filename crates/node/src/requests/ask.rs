@@ -14,7 +14,6 @@ use super::moments::{self, Taking};
 use super::{Asked, MAX_WAIT_MS, convert, direct, far, peers, place, talk, whom};
 use crate::clock;
 use crate::errors;
-use crate::node::Node;
 
 /// What stands before a tag, and before the word for all.
 const MANY: char = '@';
@@ -71,7 +70,7 @@ pub(super) async fn ask(asked: &Asked<'_>, question: Question) -> Result<Reply, 
     let Outcome::Sent(sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the question was not answered"));
     };
-    let mut reply = told(node, sent.id, Vec::new(), None).await?;
+    let mut reply = told(asked, sent.id, Vec::new(), None).await?;
     reply.warnings = sent.warnings.into_iter().chain(whom.warnings).collect();
     Ok(Reply::Asked(reply))
 }
@@ -212,7 +211,7 @@ pub(super) async fn answers(
     let answers = node.driver.messages(view.room, &new).await?;
     let name = talk::room_name(node, view.room).await?;
     let answers = answers.into_iter().map(|message| convert::message(message, &name)).collect();
-    Ok(Reply::Asked(told(node, id, answers, token).await?))
+    Ok(Reply::Asked(told(asked, id, answers, token).await?))
 }
 
 /// What an agent's session is shown in an answer is not given to it again at its prompt.
@@ -232,14 +231,16 @@ async fn lease(asked: &Asked<'_>, room: RoomId, answers: &[EntryId]) -> Result<O
 }
 
 async fn told(
-    node: &Node,
+    asked: &Asked<'_>,
     id: EntryId,
     answers: Vec<Message>,
     token: Option<u64>,
 ) -> Result<AskedReply, ApiError> {
+    let node = asked.node;
+    let named = far::named(asked);
     let looked = node.driver.view(move |engine| {
         let view = engine.ask(&id)?;
-        let far = far::of_question(engine, &view);
+        let far = far::of_question(engine, &view, &named);
         let of = engine.room(&view.room).map_or(0, |room| room.members.saturating_sub(1));
         Some((view, far, of))
     });

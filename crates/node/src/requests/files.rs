@@ -84,12 +84,12 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
         origin: session.as_ref().map(Session::key).or_else(seat),
         label: session.map(|session| talk::session_shown(node, &session, stays_here)),
         to,
-        tags: Vec::new(),
-        form: None,
-        file: Some(announced),
         peers: Vec::new(),
         ask: None,
         about: None,
+        tags: Vec::new(),
+        form: None,
+        file: Some(announced),
         wait_ms: dropping.wait_ms.min(MAX_WAIT_MS),
     };
     let mut sent = match node.driver.command(Command::Send(send)).await {

@@ -71,6 +71,9 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
     if let Some(write) = write {
         node.driver.cast(write).await;
     }
+    if let Some(path) = read.transcript.clone().filter(|_| moments::is_between_turns(&read)) {
+        node.evidence.look(&node.driver, program, &session.key(), path);
+    }
     let reply = moments::at_hook(asked, program, &read, &session, rooms).await?;
     node.driver.stir();
     node.announce(&session).await;
@@ -107,6 +110,7 @@ pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiEr
         );
     }
     asked.node.driver.command(Command::Commit { token }).await?;
+    asked.node.evidence.wrote(token);
     Ok(Reply::Done)
 }
 

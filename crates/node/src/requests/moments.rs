@@ -33,6 +33,11 @@ fn moment(call: &HookCall) -> Option<Moment> {
     }
 }
 
+/// Whether a turn begins or ends: then what the agent program keeps of the session is looked at, not after every tool.
+pub(super) fn is_between_turns(call: &HookCall) -> bool {
+    matches!(call.event, HookEvent::Prompt | HookEvent::Stop | HookEvent::SessionStart { .. })
+}
+
 /// What a hook gives.
 pub(super) async fn at_hook(
     asked: &Asked<'_>,
@@ -95,6 +100,7 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
     let node = asked.node;
     let Hearing { levels, budgets, deny: silenced } = hearing::of(node, session, &taking.rooms).await?;
     let Listener { session, label, tags } = hearing::listener(node, session);
+    let key = session.clone();
     let Taking { rooms, budget, moment, mut deny, only, from, by_human } = taking;
     deny.extend(silenced);
     let holder = asked.caller.holder;
@@ -119,6 +125,7 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
         Outcome::Taken(taken) => {
             if let Some(token) = taken.token {
                 asked.node.gave(token, holder);
+                asked.node.evidence.gave(token, &key, &taken.mark);
             }
             Ok(taken)
         }

@@ -7,7 +7,7 @@ use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, Take
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, quiet, whom};
+use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -15,8 +15,6 @@ use crate::sessions::Session;
 
 /// The reader that a person at a terminal is, whatever the directory.
 pub(super) const SEAT: &str = "seat";
-/// What stands before a tag.
-const TAG: char = '@';
 /// What a person's count is called.
 const HERE: &str = "here";
 pub(super) const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -38,7 +36,10 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     let node = asked.node;
     check_request_id(&said.request_id)?;
     let (mut here, mut warning) = (false, None);
-    let tag = said.to.as_ref().filter(|to| to.starts_with(TAG)).map(|tag| quiet::one_tag(tag)).transpose()?;
+    let tag = match &said.to {
+        Some(to) => whom::tag(asked, to).await?,
+        None => None,
+    };
     let (room, to) = match (said.to.as_ref().filter(|_| tag.is_none()), &said.room) {
         (None, room) => (place::room(node, asked.caller, room.as_deref()).await?, None),
         (Some(to), None) => {

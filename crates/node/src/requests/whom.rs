@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 
 use parlor_api::{ApiError, ErrorKind, OwnSession, Reply};
+use parlor_core::engine::Engine;
+use parlor_core::text::mention;
 use parlor_core::text::session_name::SessionName;
 use parlor_wire::{PeerId, RoomId};
 
-use super::{Asked, direct, peers, place, status};
+use super::{Asked, direct, peers, place, quiet, status};
 use crate::bindings;
 use crate::errors;
 use crate::local_rooms;
@@ -16,6 +18,8 @@ use crate::sessions::Session;
 
 /// Between a peer's name, or an agent program's, and the label of a session.
 const SESSION: char = '/';
+/// What stands before a tag.
+const TAG: char = '@';
 /// How much of an id tells sessions apart at least.
 const MIN_APART_CHARS: usize = 4;
 /// How many candidates are listed.
@@ -53,6 +57,33 @@ pub(super) async fn meant(asked: &Asked<'_>, to: &str) -> Result<Aim, ApiError> 
         _ if found.is_empty() => Err(nobody(asked, to, &typed, peer.err())),
         _ => to_session(asked, &typed, found).await,
     }
+}
+
+/// The tag that `to` means: behind a `@`, unless that is what a peer is called, who is meant then.
+pub(super) async fn tag(asked: &Asked<'_>, to: &str) -> Result<Option<String>, ApiError> {
+    let Some(name) = to.strip_prefix(TAG).filter(|name| !name.contains(SESSION)) else { return Ok(None) };
+    match peers::named(asked.node, name).await {
+        Ok(peer) => match mention::tag(name) {
+            Some(tag) if is_somebodys(asked.node, tag.clone()).await? => {
+                let message = format!("{to} may mean a peer, or the sessions that have that tag");
+                Err(ApiError::new(ErrorKind::Ambiguous, message)
+                    .hint("name the peer by its id, without the `@`")
+                    .candidates(vec![peer.to_string()]))
+            }
+            _ => Ok(None),
+        },
+        Err(error) if error.kind == ErrorKind::Ambiguous => Err(error),
+        Err(_) => quiet::one_tag(name).map(Some),
+    }
+}
+
+/// Whether a session that is present in any room has a tag.
+async fn is_somebodys(node: &Node, tag: String) -> Result<bool, ApiError> {
+    let has = move |engine: &Engine| {
+        let people = engine.rooms().into_iter().flat_map(|room| engine.people(&room.id));
+        people.flat_map(|person| person.sessions).any(|session| session.presence.tags.contains(&tag))
+    };
+    node.driver.view(has).await
 }
 
 async fn to_peer(asked: &Asked<'_>, peer: PeerId, session: Option<&str>) -> Result<Aim, ApiError> {

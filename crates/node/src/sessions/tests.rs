@@ -219,3 +219,15 @@ fn they_are_bounded_and_come_back_from_the_store() {
     assert!(sessions.of_id("4").is_none() && sessions.of_id("5").is_some());
     assert_eq!(Sessions::restore(&snapshot, at(0)).by_key, sessions.by_key);
 }
+
+#[test]
+fn a_prompt_soon_after_a_session_was_made_to_go_on_is_no_humans_and_the_next_is() {
+    let mut sessions = Sessions::default();
+    let (key, _) = sessions.see(&sighting("s1"), [1; 16], at(0));
+    assert!(!sessions.is_driven(&key, at(1)), "nothing was said to it");
+    sessions.drive(&key, at(1_000));
+    assert!(sessions.is_driven(&key, at(60_000)));
+    assert!(!sessions.is_driven(&key, at(60_001)), "once");
+    sessions.drive(&key, at(100_000));
+    assert!(!sessions.is_driven(&key, at(160_000)), "a minute is over");
+}

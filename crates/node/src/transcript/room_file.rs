@@ -183,6 +183,8 @@ mod tests {
         MessageView {
             room: ROOM,
             id: EntryId([u8::try_from(arrival).unwrap(); 32]),
+            chain: EntryId([0; 32]),
+            seq: 0,
             peer: PeerId([7; 32]),
             name: names::nick("bob"),
             session: Some(names::session_label("api")),

@@ -8,7 +8,7 @@ use parlor_wire::{EntryId, KeyId, RoomId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use zeroize::Zeroizing;
 
-use super::codes::{self, Names, clamped, ordered, table_code, unordered};
+use super::codes::{self, Names, clamped, ordered, table_code};
 use super::tally::{self, Counted};
 use crate::StoreError;
 
@@ -290,21 +290,8 @@ fn read_while(
 }
 
 fn entry(row: &Row<'_>, room: RoomId) -> Result<DataRow, StoreError> {
-    let arrival: Option<i64> = row.get(6)?;
-    Ok(DataRow {
-        room,
-        id: EntryId(row.get(0)?),
-        chain: EntryId(row.get(1)?),
-        seq: unordered(row.get(2)?),
-        key: KeyId(row.get(3)?),
-        sort_ms: unordered(row.get(4)?),
-        standing: codes::standing(row.get(5)?)?,
-        arrival: arrival.map(i64::cast_unsigned),
-        history: row.get(7)?,
-        origin: row.get(8)?,
-        bytes: row.get(9)?,
-        sealed_unfit: row.get(10)?,
-    })
+    let (origin, bytes, sealed_unfit) = (row.get(8)?, row.get(9)?, row.get(10)?);
+    Ok(DataRow { origin, bytes, sealed_unfit, ..codes::entry(row, room)? })
 }
 
 /// Everything but bodies.

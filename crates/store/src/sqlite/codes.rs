@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use parlor_core::persist::{Standing, Table};
-use parlor_wire::RoomId;
-use rusqlite::{Connection, OptionalExtension, params};
+use parlor_core::persist::{DataRow, Standing, Table};
+use parlor_wire::{EntryId, KeyId, RoomId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::StoreError;
 
@@ -47,6 +47,26 @@ pub(super) fn standing(code: i64) -> Result<Standing, StoreError> {
         3 => Ok(Standing::Unopenable),
         _ => Err(StoreError::Corrupt(format!("an entry with the standing {code}"))),
     }
+}
+
+/// What every reading of a data entry gives first, in this order: id, chain, place, key, time to sort by, standing, arrival,
+/// whether it is history.
+pub(super) fn entry(row: &Row<'_>, room: RoomId) -> Result<DataRow, StoreError> {
+    let arrival: Option<i64> = row.get(6)?;
+    Ok(DataRow {
+        room,
+        id: EntryId(row.get(0)?),
+        chain: EntryId(row.get(1)?),
+        seq: unordered(row.get(2)?),
+        key: KeyId(row.get(3)?),
+        sort_ms: unordered(row.get(4)?),
+        standing: standing(row.get(5)?)?,
+        arrival: arrival.map(i64::cast_unsigned),
+        history: row.get(7)?,
+        origin: None,
+        bytes: Vec::new(),
+        sealed_unfit: false,
+    })
 }
 
 /// The place of a table in the list of tables. Requests have a table of their own.

@@ -119,21 +119,8 @@ impl StoreReader {
         let mut select = self.conn.prepare(ENTRIES)?;
         let mut rows = select.query(params![self.number(room)?])?;
         while let Some(row) = rows.next().map_err(|error| self.explain(error))? {
-            let arrival: Option<i64> = row.get(6)?;
-            each(DataRow {
-                room,
-                id: EntryId(row.get(0)?),
-                chain: EntryId(row.get(1)?),
-                seq: unordered(row.get(2)?),
-                key: KeyId(row.get(3)?),
-                sort_ms: unordered(row.get(4)?),
-                standing: codes::standing(row.get(5)?)?,
-                arrival: arrival.map(i64::cast_unsigned),
-                history: row.get(7)?,
-                sealed_unfit: row.get(8)?,
-                bytes: row.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default(),
-                origin: None,
-            });
+            let (sealed_unfit, bytes) = (row.get(8)?, row.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default());
+            each(DataRow { sealed_unfit, bytes, ..codes::entry(row, room)? });
         }
         Ok(())
     }

@@ -66,6 +66,12 @@ pub struct AskView {
     pub room: RoomId,
     /// It.
     pub id: EntryId,
+    /// Its chain.
+    pub chain: EntryId,
+    /// Its place there.
+    pub seq: u64,
+    /// Its place in this node's order of arrival.
+    pub arrival: u64,
     /// By whom.
     pub peer: PeerId,
     /// What its author is called here.

@@ -54,7 +54,7 @@ pub enum Status {
     Idle,
     /// It works.
     Working,
-    /// Its human wants to be left alone. A word to others, which holds nothing back.
+    /// Its human wants it to be left alone between prompts.
     Dnd,
 }
 

@@ -15,7 +15,7 @@ impl Engine {
     /// A question that is remembered.
     pub fn ask(&self, id: &EntryId) -> Option<AskView> {
         let (at, urgent) = self.urgents.ask(id)?;
-        Some(self.ask_view(at.0, urgent))
+        Some(self.ask_view(*at, urgent))
     }
 
     /// The questions of a room that nobody has answered, oldest first: those asked here, and those that are for this identity
@@ -26,14 +26,17 @@ impl Engine {
             let for_others = record.peers.as_ref().is_some_and(|peers| !peers.contains(&self.me));
             record.asks_ms.is_some() && record.answered == 0 && (record.peer == self.me || !for_others)
         });
-        open.map(|(at, urgent)| self.ask_view(at.0, urgent)).collect()
+        open.map(|(at, urgent)| self.ask_view(*at, urgent)).collect()
     }
 
-    fn ask_view(&self, room: RoomId, urgent: &Urgent) -> AskView {
+    fn ask_view(&self, (room, arrival): (RoomId, u64), urgent: &Urgent) -> AskView {
         let record = &urgent.record;
         AskView {
             room,
             id: record.id,
+            chain: record.chain,
+            seq: record.seq,
+            arrival,
             peer: record.peer,
             name: self.name_of(room, record.peer),
             origin: record.origin.clone(),
@@ -43,7 +46,7 @@ impl Engine {
             deadline: record.deadline.unwrap_or_default(),
             peers: record.peers.clone(),
             tags: record.tags.clone(),
-            reached: self.reached(room, record.chain, record.seq).0.into_iter().collect(),
+            reached: self.acknowledged(&room, &record.chain, record.seq),
             open: urgent.is_open(self.now.mono_ms),
             answered: record.answered,
             answers: record.answers.clone(),

@@ -7,6 +7,7 @@ use parlor_wire::RoomId;
 
 use crate::engine::api::HolderId;
 use crate::engine::quiet::Noted;
+use crate::engine::receipts::Given;
 use crate::persist::{Op, Table};
 use crate::room::record::CursorRecord;
 
@@ -28,6 +29,11 @@ pub(super) struct Held {
     pub session: String,
     /// How the cursors move when the text was written out.
     pub moves: Vec<(RoomId, Move)>,
+    /// The label of the session, and the mark of the text.
+    pub label: Option<String>,
+    pub mark: String,
+    /// What is to be told of it to the rooms.
+    pub given: Vec<Given>,
     /// What is to be remembered then.
     pub noted: Noted,
 }

@@ -10,6 +10,8 @@ fn view(own: bool, to: Option<&str>) -> MessageView {
     MessageView {
         room: RoomId([1; 32]),
         id: EntryId([2; 32]),
+        chain: EntryId([0; 32]),
+        seq: 0,
         peer: PeerId([3; 32]),
         name: text("alice"),
         session: None,

@@ -1,7 +1,5 @@
 //! When an answer counts as written, over a connection that takes no more than its reader reads.
 
-use std::time::Duration;
-
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -11,18 +9,10 @@ use parlor_api::{ApiError, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
+use crate::double::node::{Event, Events, Node, Record, home, usual};
+use crate::double::soon;
 use crate::node_link::NodeLink;
 use crate::task::Task;
-
-#[allow(dead_code)]
-#[path = "../../../tests/support/node.rs"]
-mod node;
-
-use node::{Event, Events, Node, Record, home, usual};
-
-async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), work).await.unwrap_or_else(|_| panic!("no {what}"))
-}
 
 /// A connection on which `body` is answered, with the lease of what it carries.
 struct Setup {
