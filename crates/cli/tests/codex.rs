@@ -47,10 +47,8 @@ fn untrusted_hooks_are_skipped_and_the_doctor_says_so_until_its_human_trusts_the
     session
         .wait_for_screen("the review of hooks", |screen| screen.contains("Trust all and continue"), SOON)
         .unwrap();
-    session.send_keys(&["Down", "Enter"]).unwrap();
-    session
-        .wait_for_screen("the end of it", |screen| !screen.contains("Trust all and continue"), SOON)
-        .unwrap();
+    session.press_until("Down", "the choice", |screen| screen.contains("› 2. Trust all"), SOON).unwrap();
+    session.accept("Hooks need review", SOON).unwrap();
     drop(session);
     assert_eq!(trust(), "ok");
     codex.run_print("and now", &[FREE]).unwrap();

@@ -286,16 +286,22 @@ fn a_file_with_a_secret_is_refused_with_rule_and_line_and_the_secret_is_not_said
     assert!(alice.texts().is_empty());
     let log = std::fs::read_to_string(alice.parlor.dir().join("node.log")).unwrap();
     assert!(!log.contains(&secret()[..12]));
-    // An agent does not decide that; whoever is none does.
+    // Neither an agent nor a script decides that; a person at a terminal does.
     let agent = alice.parlor.run(["drop", "--allow-secrets", path]).env("CLAUDECODE", "1").output().unwrap();
     assert!(agent.code() == 4 && agent.err().contains("ask your human to run"), "{}", agent.err());
-    let told = dropped_with(&alice, &["drop", "--allow-secrets", path]);
-    until(|| bob.log().iter().any(|message| message["id"] == told["id"]).then_some(()), "heard of");
+    let script = ends(&alice, &["drop", "--allow-secrets", path], 4);
+    assert!(script.contains("only a person at a terminal decides"), "{script}");
+    let typed = format!(
+        "{} --home {} drop --allow-secrets {path}",
+        env!("CARGO_BIN_EXE_parlor"),
+        alice.parlor.dir().display()
+    );
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qec", &typed, "/dev/null"]).current_dir(&alice.project);
+    let shown = terminal.output().unwrap();
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stdout));
+    until(|| bob.texts().iter().any(|text| text.contains("deploy.sh")).then_some(()), "heard of");
     assert!(std::fs::read_to_string(get(&bob, "deploy.sh")).unwrap().contains(&secret()));
-}
-
-fn dropped_with(side: &Side, args: &[&str]) -> Value {
-    side.parlor.json(args).unwrap()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use parlor_core::text::time::rfc3339;
 use parlor_wire::{EntryId, PeerId, RoomId};
 
 use super::moments::{self, Taking};
-use super::{Asked, MAX_WAIT_MS, convert, direct, far, peers, place, talk, whom};
+use super::{Asked, MAX_WAIT_MS, convert, direct, far, hearing, peers, place, talk, whom};
 use crate::clock;
 use crate::errors;
 
@@ -87,7 +87,11 @@ async fn meant(asked: &Asked<'_>, to: &str, room: Option<&str>) -> Result<(RoomI
             ApiError::new(ErrorKind::BadInput, format!("`{to}` is no tag"))
                 .hint("`@all` asks all in the room, `@backend` the sessions of that tag, a name one peer")
         })?;
-        return Ok((room, Whom { tags: vec![tag], ..Whom::default() }));
+        let speaker = place::own_session(node, asked.caller).await;
+        let nobody = hearing::tagged(node, room, &tag, speaker.as_ref()).await? == 0;
+        let warnings =
+            nobody.then(|| format!("no session that is present has the tag @{tag}")).into_iter().collect();
+        return Ok((room, Whom { tags: vec![tag], warnings, ..Whom::default() }));
     }
     let Some(room) = room else {
         let aim = whom::meant(asked, to).await?;

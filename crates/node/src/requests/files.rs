@@ -49,6 +49,13 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
     if dropping.allow_secrets {
         let command = format!("parlor drop --allow-secrets {}", dropping.path.display());
         asked.refuse_agents_what("sends a file whatever secrets are in it", &command)?;
+        if asked.caller.author(&node.sessions()) != Author::Human {
+            let message =
+                "this sends a file whatever secrets are in it, which only a person at a terminal decides";
+            return Err(
+                ApiError::new(ErrorKind::NotAllowed, message).hint(format!("run `{command}` at a terminal"))
+            );
+        }
     }
     let session = place::own_session(node, asked.caller).await;
     let author = asked.caller.author(&node.sessions());
