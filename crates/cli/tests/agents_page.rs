@@ -85,7 +85,8 @@ fn write(row: &str, name: &str) {
 const FOOT: &str = "
 - *Prompt*: what was said before a prompt is in its request. *Between tools* and *at stop*: what is urgent (`--priority now`) is heard in
   the middle of a turn, and continues one that would end, once. *Start*: a new session is told who is in the room.
-- *Wake*: what is urgent starts a turn of an idle session in a terminal, once you have said `parlor allow wake`.
+- *Wake*: what is urgent starts a turn of an idle session in a terminal, once you have said `parlor allow wake`. Measured
+  once a terminal.
 - *Ask*: a question is heard between tools, answered from the agent's shell, and the asker's command ends with the answer.
 - *Files*: a file that was dropped is announced at the next prompt.
 ";

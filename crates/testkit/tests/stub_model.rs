@@ -173,3 +173,50 @@ fn a_dropped_stub_serves_no_more() {
     drop(model);
     assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0, "the open connection ends");
 }
+
+#[test]
+fn all_four_apis_are_asked_one_script_and_seen_by_one_view() {
+    let model = StubModel::start().unwrap();
+    let said = |role: &str| json!([{"role": role, "content": "hello"}]);
+    let function = json!([{"type": "function", "function": {"name": "s_t"}}]);
+    let asks = [
+        ("/v1/messages", json!({"messages": said("user"), "tools": [{"name": "mcp__s__t"}]}), "mcp__s__t"),
+        (
+            "/v1/responses",
+            json!({"input": said("user"), "tools": [{"type": "namespace", "name": "mcp__s", "tools": [{"name": "t"}]}]}),
+            "mcp__s",
+        ),
+        (
+            "/v1beta/models/m:generateContent",
+            json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}], "tools": [{"functionDeclarations": [{"name": "mcp_s_t"}]}]}),
+            "mcp_s_t",
+        ),
+        ("/v1/chat/completions", json!({"messages": said("user"), "tools": function}), "s_t"),
+    ];
+    for (number, (path, body, name)) in asks.iter().enumerate() {
+        model.push([Reply::mcp("s", "t", json!({"n": 7})), Reply::text("said so")]);
+        let (status, called) = ask(&model, "POST", path, &body.to_string());
+        assert!(status == 200 && called.contains(&format!("\"{name}\"")), "{path}: {called}");
+        let (_, text) = ask(&model, "POST", path, &body.to_string());
+        assert!(text.contains("said so"), "{path}: {text}");
+        let request = &model.conversations()[3 * number];
+        assert_eq!(request.prompt().as_deref(), Some("hello"), "{path}");
+        assert!(
+            request.offers_tool("mcp__s__t") && !request.offers_tool("mcp__s__u"),
+            "{path}: {:?}",
+            request.tools()
+        );
+        model.push([Reply::failure(503, "busy")]);
+        assert_eq!(ask(&model, "POST", path, &body.to_string()).0, 503, "{path}");
+    }
+}
+
+#[test]
+fn a_request_of_codex_for_a_title_is_no_conversation() {
+    let model = StubModel::start().unwrap();
+    let mut body = json!({"input": [], "tools": [{"type": "custom", "name": "apply_patch"}]});
+    ask(&model, "POST", "/v1/responses", &body.to_string());
+    body["text"] = json!({"format": {"type": "json_schema"}});
+    ask(&model, "POST", "/v1/responses", &body.to_string());
+    assert_eq!(model.conversations().len(), 1);
+}

@@ -22,7 +22,7 @@ pub struct Send {
     /// Says how far something is: nobody is disturbed for it.
     #[arg(long)]
     pub progress: bool,
-    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
+    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` between two tools or when a turn would end.
     #[arg(long, value_enum, default_value = "normal")]
     pub priority: Priority,
 }
@@ -35,7 +35,7 @@ pub struct Tell {
     /// What to say; several words are joined by a space. `-`, or nothing, reads it from stdin.
     #[arg(value_name = "TEXT")]
     pub text: Vec<OsString>,
-    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` is marked urgent.
+    /// How urgent: `low` is only counted, `normal` is heard at the next prompt, `now` between two tools or when a turn would end.
     #[arg(long, value_enum, default_value = "normal")]
     pub priority: Priority,
 }

@@ -163,7 +163,7 @@ pub(super) async fn answer(
         return Err(errors::internal("the answer was not sent"));
     };
     if !view.is_some_and(|view| view.open) {
-        let warning = "the question is over: nobody waits for the answer, it is heard at the next prompt";
+        let warning = "the question is over: nobody waits for the answer, it is in the log, and counted";
         sent.warnings.push(warning.into());
     }
     Ok(Reply::Sent(Sent {

@@ -24,7 +24,12 @@ impl Dialect for Responses {
         let newer = items.rsplit(is_of_model).next().unwrap_or_default();
         View {
             texts: prompt.chain(said).collect(),
-            tools: tools(body).flat_map(tool_names).collect(),
+            // A request for a title offers a tool, too; what sets it apart is that its answer is to be JSON.
+            tools: if body["text"]["format"]["type"] == "json_schema" {
+                Vec::new()
+            } else {
+                tools(body).flat_map(tool_names).collect()
+            },
             results: items.iter().filter_map(result).collect(),
             new_results: newer.iter().filter_map(result).collect(),
             session_id: body["prompt_cache_key"].as_str().map(str::to_owned),
