@@ -62,6 +62,13 @@ pub struct Far {
     pub status: Option<SessionStatus>,
 }
 
+impl Far {
+    /// Whether it waits there for a session that nothing wakes.
+    pub fn waits(&self) -> bool {
+        self.state < FarState::Handed && self.hears.is_some_and(|hears| !hears.wake)
+    }
+}
+
 /// How far a message is known to have got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asked::{Asked, MessageFar};
+use crate::asked::{Asked, Far, MessageFar};
 use crate::files::{Dropped, File, Progress};
 pub use crate::people::{Hears, OwnSession, Peer, Person, Safety, Session};
 use crate::quiet::{Allowed, Budgeted, Form, Leveled, Tagged};
@@ -227,6 +227,9 @@ pub struct Sent {
     /// For a tag: how many other sessions that are present have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tagged: Option<u64>,
+    /// How far it is known to have got with each member, where the caller waited for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub far: Vec<Far>,
     /// Things its author should know: a clock that is off, an older roster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

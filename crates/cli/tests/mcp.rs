@@ -34,6 +34,15 @@ fn example(tool: &str, alice: &Side, question: &str) -> (Vec<String>, &'static s
     (arguments.iter().map(|one| (*one).to_owned()).collect(), answer)
 }
 
+/// The id of a question, once it has come.
+fn alice_is_asked(alice: &Side, question: &str) -> String {
+    let needle = serde_json::to_string(question).unwrap();
+    let said = alice.follow().wait_for_stdout(|out| out.contains(&needle), SOON).unwrap();
+    let line = said.lines().find(|line| line.contains(&needle)).unwrap();
+    let message: Value = serde_json::from_str(line).unwrap();
+    message["id"].as_str().unwrap().to_owned()
+}
+
 fn tools(run: Run) -> Vec<String> {
     let listed = run.args(["--method", "tools/list"]).timeout(SOON).ok().unwrap();
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -72,11 +81,15 @@ fn the_inspector_lists_and_calls_every_tool_both_ways() {
     let notes = bob.project.join("notes.txt");
     std::fs::write(&notes, "then that").unwrap();
     bob.parlor.run(["drop", notes.to_str().unwrap()]).ok().unwrap();
-    let question = bob.send("which one?")["id"].as_str().unwrap().to_owned();
-    alice.await_text("which one?");
+    // Two who wait for an answer; each is answered another way.
+    let _asking = ["which one?", "and when?"].map(|question| {
+        let ask = ["ask", "alice", question, "--room", "payments", "--timeout", "5m"];
+        bob.parlor.run(ask).timeout(SOON * 5).spawn().unwrap()
+    });
+    let questions = ["which one?", "and when?"].map(|question| alice_is_asked(&alice, question));
     for tool in &listed {
-        let (arguments, wanted) = example(tool, &alice, &question);
-        for (way, run) in [("stdio", stdio()), ("http", http())] {
+        for (way, run, question) in [("stdio", stdio(), &questions[0]), ("http", http(), &questions[1])] {
+            let (arguments, wanted) = example(tool, &alice, question);
             let answer = call(run, tool, &arguments);
             let text = answer["content"][0]["text"].as_str().unwrap();
             assert_ne!(answer["isError"], true, "{tool} over {way}: {text}");

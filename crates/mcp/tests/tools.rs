@@ -76,6 +76,7 @@ async fn wound_06_a_message_is_never_called_sent_and_its_warnings_are_shown() {
             reached: 0,
             of: 2,
             tagged: None,
+            far: Vec::new(),
             warnings: vec!["this machine's clock is 20 minutes off".into()],
         }))
     });

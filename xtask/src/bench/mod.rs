@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: numbers from real processes, beside the bars they must hold. A bench is a function that
 //! returns rows; this file chooses benches, builds what they need and prints. Measuring is `measure`, judging `table`.
 
+mod ask;
 mod crowd;
 mod engine;
 mod files;
@@ -67,6 +68,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "hook", unasked: true, needs_release: true, run: hook::run },
     Bench { name: "send-to-hook", unasked: true, needs_release: true, run: talk::send_to_hook },
+    Bench { name: "ask", unasked: true, needs_release: true, run: ask::run },
     Bench { name: "catch-up", unasked: true, needs_release: true, run: talk::catch_up },
     Bench { name: "idle", unasked: true, needs_release: true, run: idle::run },
     Bench { name: "keep-alive", unasked: true, needs_release: true, run: room::keep_alive },

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -87,6 +87,21 @@ impl Person {
 
     pub fn connect(&self) -> Result<Connection> {
         Connection::new(&self.home(), &self.project())
+    }
+
+    /// Runs the hook of a session in the project, as Claude Code does; what it writes.
+    pub fn hook(&self, session: &str, event: &str) -> Result<String> {
+        let call = json!({
+            "session_id": session, "hook_event_name": event, "source": "startup", "cwd": self.project(),
+            "transcript_path": "/dev/null",
+        });
+        let mut hook = Command::new(self.release.join("parlor-hook"))
+            .env("PARLOR_HOME", self.home())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        hook.stdin.take().ok_or("the hook has no stdin")?.write_all(call.to_string().as_bytes())?;
+        Ok(String::from_utf8(hook.wait_with_output()?.stdout)?)
     }
 
     /// Sends so many messages of so many bytes.

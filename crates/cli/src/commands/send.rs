@@ -39,20 +39,18 @@ fn say(
     context.mention_clock();
     let text = input::text(text, input::MESSAGE, context.out)?;
     refuse_tickets(&text)?;
-    let request = Request::Send {
-        text,
-        room,
-        to,
-        request_id: request_id()?,
-        priority: priority.into(),
-        form,
-        wait_ms: WAIT_MS,
-    };
+    let priority = parlor_api::Priority::from(priority);
+    let request =
+        Request::Send { text, room, to, request_id: request_id()?, priority, form, wait_ms: WAIT_MS };
     let Reply::Sent(sent) = context.ask_waiting(&request, WAIT_MS)? else {
         return Err(Failure::unexpected_reply());
     };
     context.out.answer(&sent, || vec![render::sent(&sent)])?;
     sent.warnings.iter().for_each(|warning| context.out.talk(&format!("warning: {warning}")));
+    if priority == parlor_api::Priority::Now {
+        // Whoever is in a hurry is told of sessions that do not hear at once.
+        sent.far.iter().filter(|far| far.waits()).for_each(|far| context.out.talk(&render::ask::one(far)));
+    }
     Ok(())
 }
 

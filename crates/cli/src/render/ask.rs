@@ -59,9 +59,7 @@ pub fn one(far: &Far) -> String {
     let hears = far.hears.filter(|_| far.state == FarState::AtPeer);
     let waits = match hears {
         Some(hears) if hears.wake => "",
-        Some(hears) if hears.tools || hears.stop => {
-            " (idle, it hears at its next prompt: it cannot be woken)"
-        }
+        Some(hears) if hears.tools || hears.stop => " (it cannot be woken while it is idle)",
         Some(_) => " (it hears at its next prompt)",
         None => "",
     };

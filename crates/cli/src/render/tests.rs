@@ -107,6 +107,7 @@ fn wound_06_a_message_is_never_called_sent() {
         reached: 0,
         of: 2,
         tagged: None,
+        far: Vec::new(),
         warnings: Vec::new(),
     };
     assert_eq!(self::sent(&sent), "mk7m2qda stored · reached 0 of 2");

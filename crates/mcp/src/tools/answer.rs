@@ -1,6 +1,6 @@
 //! `answer`: answers a question that somebody asked.
 
-use parlor_api::{Reply, Request};
+use parlor_api::{Priority, Reply, Request};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::CallToolResult;
 use rmcp::service::RequestContext;
@@ -45,7 +45,7 @@ impl Server {
         };
         let request = Request::Answer { entry: given.id, text: given.text, request_id, wait_ms: WAIT_MS };
         match self.node.ask(&session::named(&call.meta), request).await {
-            Ok(Reply::Sent(sent)) => answer(&sent),
+            Ok(Reply::Sent(sent)) => answer(&sent, Priority::Normal),
             Ok(_) => failure(&unexpected()),
             Err(error) => failure(&error),
         }

@@ -146,7 +146,7 @@ fn answer(asked: &Asked) -> CallToolResult {
     result
 }
 
-fn how_far(far: &Far) -> String {
+pub(super) fn how_far(far: &Far) -> String {
     let seat = far.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
     let state = match far.state {
         FarState::Stored => "no word from that machine",

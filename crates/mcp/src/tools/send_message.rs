@@ -8,6 +8,7 @@ use rmcp::{RoleServer, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::ask::how_far;
 use super::{failure, text};
 use crate::node_link::unexpected;
 use crate::server::Server;
@@ -99,17 +100,18 @@ impl Server {
             Ok(request_id) => request_id,
             Err(error) => return failure(&error),
         };
+        let priority = message.priority.map(Priority::from).unwrap_or_default();
         let request = Request::Send {
             room: message.room,
             to: message.to,
             text: message.text,
             request_id,
-            priority: message.priority.map(Priority::from).unwrap_or_default(),
+            priority,
             form: message.form.map(Form::from),
             wait_ms: WAIT_MS,
         };
         match self.node.ask(&session::named(&call.meta), request).await {
-            Ok(Reply::Sent(sent)) => answer(&sent),
+            Ok(Reply::Sent(sent)) => answer(&sent, priority),
             Ok(_) => failure(&unexpected()),
             Err(error) => failure(&error),
         }
@@ -124,13 +126,16 @@ pub(super) fn new_request_id() -> Result<String, ApiError> {
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
-pub(super) fn answer(sent: &Sent) -> CallToolResult {
+pub(super) fn answer(sent: &Sent, priority: Priority) -> CallToolResult {
     let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
     let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
     words += &sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();
     for warning in &sent.warnings {
         words += "\n";
         words += warning;
+    }
+    if priority == Priority::Now {
+        sent.far.iter().filter(|far| far.waits()).for_each(|far| words += &format!("\n{}", how_far(far)));
     }
     let mut result = text(words);
     result.structured_content = Some(serde_json::json!({
@@ -141,6 +146,7 @@ pub(super) fn answer(sent: &Sent) -> CallToolResult {
         "reached": sent.reached,
         "of": sent.of,
         "warnings": sent.warnings,
+        "far": sent.far,
     }));
     result
 }

@@ -222,6 +222,7 @@ pub fn usual(request: &Request) -> Answer {
             reached: 1,
             of: 2,
             tagged: None,
+            far: Vec::new(),
             warnings: Vec::new(),
         }),
         Request::Check { .. } => {

@@ -169,6 +169,7 @@ pub(super) async fn answer(
         reached: sent.reached,
         of: sent.of,
         tagged: None,
+        far: Vec::new(),
         warnings: sent.warnings,
     }))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use parlor_api::{Far, FarState, MessageFar, Reply};
+use parlor_api::{ApiError, Far, FarState, MessageFar, Reply};
 use parlor_core::engine::Engine;
 use parlor_core::engine::api::{AskView, MessageView, PersonView, SessionView};
 use parlor_core::engine::receipts::ReceiptView;
@@ -155,8 +155,15 @@ pub(super) fn named(asked: &Asked<'_>) -> Named {
     sessions.present().into_iter().map(|session| (session.full_name(), session.key())).collect()
 }
 
+/// How far a message that was just sent has got.
+pub(super) async fn of_sent(asked: &Asked<'_>, id: EntryId) -> Result<Vec<Far>, ApiError> {
+    let message = talk::found(asked.node, None, &id.to_string()).await?;
+    let named = named(asked);
+    asked.node.driver.view(move |engine| of_message(engine, &message, &named)).await
+}
+
 /// How far messages of this identity have got.
-pub(super) async fn far(asked: &Asked<'_>, entries: &[String]) -> Result<Reply, parlor_api::ApiError> {
+pub(super) async fn far(asked: &Asked<'_>, entries: &[String]) -> Result<Reply, ApiError> {
     let mut told = Vec::new();
     for entry in entries.iter().take(MAX_ENTRIES) {
         let message = talk::found(asked.node, None, entry).await?;

@@ -7,7 +7,7 @@ use parlor_core::engine::api::{Author, Command, MessageView, Outcome, Send, Take
 use parlor_wire::ids::{MIN_PREFIX_CHARS, base32};
 use parlor_wire::{EntryId, RoomId};
 
-use super::{Asked, MAX_WAIT_MS, convert, direct, hearing, place, whom};
+use super::{Asked, MAX_WAIT_MS, convert, direct, far, hearing, place, whom};
 use crate::clock;
 use crate::errors;
 use crate::node::Node;
@@ -85,6 +85,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     if let Some(label) = to.filter(|_| !here) {
         sent.warnings.extend(direct::missing_session(node, room, &label).await?);
     }
+    let far = if said.wait_ms > 0 { far::of_sent(asked, sent.id).await? } else { Vec::new() };
     Ok(Reply::Sent(Sent {
         id: sent.id.to_string(),
         room: sent.room.to_string(),
@@ -92,6 +93,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
         reached: sent.reached,
         of: sent.of,
         tagged,
+        far,
         warnings: sent.warnings,
     }))
 }
