@@ -103,10 +103,12 @@ impl Open {
     }
 }
 
+type Step = Box<dyn FnOnce(&Request) -> Reply + Send>;
+
 /// What the model does in the turn that runs: each step once, in this order, at the requests of the conversation.
 #[derive(Default)]
 struct Script {
-    steps: Vec<Box<dyn FnOnce(&Request) -> Reply + Send>>,
+    steps: Vec<Step>,
 }
 
 struct Scene {
@@ -215,8 +217,8 @@ impl Scene {
         let answer = self.answer.clone();
         let answers = move |request: &Request| {
             let texts = request.texts().into_iter().chain(request.tool_results());
-            let line = texts.flat_map(|(_, text)| text.lines().map(str::to_owned).collect::<Vec<_>>());
-            match line.filter(|line| line.contains(QUESTION)).last() {
+            let mut line = texts.flat_map(|(_, text)| text.lines().map(str::to_owned).collect::<Vec<_>>());
+            match line.rfind(|line| line.contains(QUESTION)) {
                 None => Reply::text("nobody asked"),
                 Some(line) => {
                     let id = line.split(']').next().unwrap().rsplit(' ').next().unwrap().to_owned();
