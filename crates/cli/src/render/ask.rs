@@ -60,7 +60,7 @@ pub fn one(far: &Far) -> String {
     let waits = match hears {
         Some(hears) if hears.wake => "",
         Some(hears) if hears.tools || hears.stop => " (it cannot be woken while it is idle)",
-        Some(_) => " (it hears at its next prompt)",
+        Some(_) => " (not before its next prompt)",
         None => "",
     };
     format!("{}{seat}: {state}{waits}", far.name)
