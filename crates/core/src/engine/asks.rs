@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
 use super::Engine;
-use super::api::{Failure, Listener, MessageView, Now, Priority, Send, UrgentView};
+use super::api::{Failure, Listener, MessageView, Now, Priority, Send, Take, UrgentView};
 use super::quiet::is_named;
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
@@ -124,10 +124,30 @@ impl Urgent {
     }
 }
 
+/// Whether a question is for this member's session. Which tags sessions of others have is not known here: a question to
+/// a tag anybody may answer.
+fn is_asked(
+    record: &UrgentRecord,
+    peer: PeerId,
+    label: Option<&str>,
+    is_direct: bool,
+    stays_here: bool,
+) -> bool {
+    match (&record.tags, &record.peers, &record.to) {
+        (Some(_), ..) => true,
+        (None, Some(peers), _) => peers.contains(&peer),
+        (None, None, _) if is_direct => peer != record.peer,
+        (None, None, Some(to)) => is_named(to, false, stays_here, label),
+        (None, None, None) => true,
+    }
+}
+
 impl Engine {
     /// A message has arrived: it may be urgent, a question, or the answer to one.
     pub(super) fn note_urgent(&mut self, row: &DataRow, view: &MessageView, body: &Body) {
-        if let Some(about) = body.about {
+        // What nobody is disturbed for is no answer either: it would end that somebody is asked.
+        let is_answer = body.form.is_none() && view.priority >= Priority::GIVEN_AT_PROMPT;
+        if let Some(about) = body.about.filter(|_| is_answer) {
             self.answered(row.room, about, row.id, view);
         }
         let is_urgent = view.priority == Priority::Now && body.form.is_none();
@@ -197,7 +217,7 @@ impl Engine {
         }
     }
 
-    /// Nobody answers its own question, whatever it says.
+    /// Nobody answers its own question, whatever it says, nor one that others were asked by name.
     fn count_answer(
         &mut self,
         at: (RoomId, u64),
@@ -205,9 +225,11 @@ impl Engine {
         peer: PeerId,
         label: Option<&str>,
     ) -> bool {
+        let (is_direct, stays_here) = (self.direct_peer(&at.0).is_some(), self.stays_here(&at.0));
         let Some(urgent) = self.urgents.held.get_mut(&at) else { return false };
         let record = &mut urgent.record;
-        if record.peer == peer && record.label.as_deref() == label {
+        let is_own = record.peer == peer && record.label.as_deref() == label;
+        if is_own || !is_asked(record, peer, label, is_direct, stays_here) {
             return false;
         }
         record.answered = record.answered.saturating_add(1);
@@ -300,14 +322,16 @@ impl Engine {
     }
 
     /// Whether a message is nobody's business any more but the asker's: a question to all that is answered, or the answer
-    /// to a question that another session asked.
-    pub(super) fn is_settled_for(&self, view: &MessageView, session: &str) -> bool {
+    /// to a question that another session asked. Whom a session is not to hear settles nothing for it.
+    pub(super) fn is_settled_for(&self, view: &MessageView, take: &Take) -> bool {
         let asked = self.urgents.ask(&view.id).map(|(_, urgent)| urgent);
+        let is_heard = |(_, peer): &(EntryId, PeerId)| !take.deny.contains(&(view.room, *peer));
         let is_answered = asked.is_some_and(|urgent| {
-            urgent.record.answered > 0 && urgent.is_to_all(self.direct_peer(&view.room).is_some())
+            urgent.record.answers.iter().any(is_heard)
+                && urgent.is_to_all(self.direct_peer(&view.room).is_some())
         });
         let about = view.about.and_then(|about| self.urgents.ask(&about)).map(|(_, urgent)| &urgent.record);
-        is_answered || about.is_some_and(|asked| asked.origin.as_deref() != Some(session))
+        is_answered || about.is_some_and(|asked| asked.origin.as_deref() != Some(take.session.as_str()))
     }
 
     pub(super) fn tick_urgents(&mut self) {
