@@ -5,6 +5,7 @@ use parlor_core::engine::api::{
     Author, Command, Form, Level, Moment, Outcome, Priority, Send, Take, TakeRoom, Taken,
 };
 use parlor_sim::World;
+use parlor_wire::control::Role;
 use parlor_wire::{RoomId, limits};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -258,4 +259,39 @@ fn a_room_that_has_cost_enough_today_is_counted_and_given_tomorrow() {
     assert_eq!(give(&mut world, &at).messages, 0);
     world.pass(DAY_MS);
     assert!(give(&mut world, &at).text.contains("#3#"));
+}
+
+/// Mallory, who is in the room as well.
+fn mallory_joins(world: &mut World, room: RoomId) -> usize {
+    let mallory = world.add_node("mallory");
+    let ticket = world.ticket(0, room, Role::Member, false).text;
+    world.join(mallory, &ticket, 30_000).unwrap().unwrap();
+    world.pass(2_000);
+    mallory
+}
+
+/// Alice asks Bob.
+fn ask_bob(world: &mut World, room: RoomId, text: &str) {
+    let (ask, bob) = (Some(world.wall_ms(0) + DAY_MS), world.nodes[1].peer);
+    say(world, 0, Send { ask, peers: vec![bob], ..message(room, text) });
+    world.pass(2_000);
+}
+
+#[test]
+fn who_names_a_member_without_end_leaves_space_for_what_others_ask_it() {
+    let (mut world, room) = two(45);
+    let mallory = mallory_joins(&mut world, room);
+    for n in 0..340 {
+        let text = if n < 70 { format!("words {n}") } else { format!("@bob {n}") };
+        assert!(world.ask(mallory, Command::Send(message(room, &text))).is_some());
+        world.pass(20);
+    }
+    world.pass(5_000);
+    for _ in 0..40 {
+        let (node, prompt) = take(1, room, Moment::Prompt);
+        give(&mut world, &(node, Take { digest: true, ..prompt }));
+    }
+    ask_bob(&mut world, room, "which port?");
+    let given = give(&mut world, &take(1, room, Moment::Tools));
+    assert!(given.text.contains("which port?"), "{}", given.text);
 }
