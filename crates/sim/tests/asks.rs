@@ -351,3 +351,28 @@ fn whom_a_session_is_not_to_hear_settles_no_question_for_it() {
         assert_eq!(taken.text.contains("who knows?"), denied, "{}", taken.text);
     }
 }
+
+#[test]
+fn who_answers_without_end_hides_nobody_s_answer() {
+    let (mut world, room, _) = two(42);
+    let carol = carol_joins(&mut world, room);
+    let (all, bob) = (None, Some(vec![world.nodes[1].peer, world.nodes[carol].peer]));
+    for (question, whom) in [("#1# who knows?", all), ("#2# which port?", bob)] {
+        let ask = Some(world.wall_ms(0) + 60 * MINUTE_MS);
+        let peers = whom.unwrap_or_default();
+        let id = send(&mut world, 0, Send { ask, peers, ..message(room, question) }).id;
+        world.settle();
+        for at in 0..70 {
+            answer(&mut world, carol, room, id, &format!("no idea {question} {at}"));
+        }
+        world.settle();
+        let real = answer(&mut world, 1, room, id, &format!("5432 {question}")).id;
+        world.settle();
+        let kept = asked(&world, 0, id).unwrap().answers;
+        assert!(
+            kept.iter().any(|(answer, _)| *answer == real) && kept.len() < 64,
+            "{question}: {}",
+            kept.len()
+        );
+    }
+}

@@ -21,6 +21,8 @@ const MAX_IN_ROOM: usize = 1024;
 const MAX_OPEN: usize = 1024;
 /// Answers kept of one question by name; more are counted.
 const MAX_ANSWERS: usize = 64;
+/// Of those, of one member that was not asked by name: who says much hides nobody's answer.
+const MAX_ANSWERS_OF_PEER: usize = 4;
 /// Answers remembered that came before their question: chains of different members come in any order.
 const MAX_EARLY: usize = 64;
 /// The longest that answers are waited for, in milliseconds: a week.
@@ -142,6 +144,12 @@ fn is_asked(
     }
 }
 
+/// How many answers of one member are kept: those who were asked by name share all there is.
+fn most_answers(record: &UrgentRecord, is_direct: bool) -> usize {
+    let asked = if is_direct { 1 } else { record.peers.as_ref().map_or(MAX_ANSWERS, Vec::len) };
+    (MAX_ANSWERS / asked.max(1)).max(MAX_ANSWERS_OF_PEER)
+}
+
 impl Engine {
     /// A message has arrived: it may be urgent, a question, or the answer to one.
     pub(super) fn note_urgent(&mut self, row: &DataRow, view: &MessageView, body: &Body) {
@@ -230,6 +238,10 @@ impl Engine {
         let record = &mut urgent.record;
         let is_own = record.peer == peer && record.label.as_deref() == label;
         if is_own || !is_asked(record, peer, label, is_direct, stays_here) {
+            return false;
+        }
+        let of_peer = record.answers.iter().filter(|(_, by)| *by == peer).count();
+        if peer != self.me && of_peer >= most_answers(record, is_direct) {
             return false;
         }
         record.answered = record.answered.saturating_add(1);
