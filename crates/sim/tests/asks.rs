@@ -376,3 +376,22 @@ fn who_answers_without_end_hides_nobody_s_answer() {
         );
     }
 }
+
+#[test]
+fn what_is_said_of_a_question_in_another_room_before_it_came_answers_nothing() {
+    for seed in 50..58 {
+        let (mut world, room, _) = two(seed);
+        let carol = carol_joins(&mut world, room);
+        let other = world.start_room_with(carol, &[1]).room;
+        world.settle();
+        world.put_to_sleep(1);
+        let ask = Some(world.wall_ms(0) + 60 * MINUTE_MS);
+        let id = send(&mut world, 0, Send { ask, ..message(room, "#1# who knows?") }).id;
+        world.pass(2_000);
+        answer(&mut world, carol, other, id, "nobody");
+        world.pass(2_000);
+        world.wake(1);
+        world.settle();
+        assert_eq!(asked(&world, 1, id).map(|view| view.answered), Some(0), "{seed}");
+    }
+}

@@ -42,6 +42,16 @@ struct Urgent {
     until_ms: u64,
 }
 
+/// An answer that came before its question.
+#[derive(Clone)]
+struct Early {
+    room: RoomId,
+    about: EntryId,
+    answer: EntryId,
+    peer: PeerId,
+    label: Option<String>,
+}
+
 /// What does not wait for a prompt, by room and arrival.
 #[derive(Default)]
 pub(super) struct Urgents {
@@ -49,7 +59,7 @@ pub(super) struct Urgents {
     /// Questions among them.
     by_id: BTreeMap<EntryId, (RoomId, u64)>,
     /// Answers that came before their question.
-    early: VecDeque<(EntryId, EntryId, PeerId, Option<String>)>,
+    early: VecDeque<Early>,
     /// When the next question is over, or what is over is to be forgotten.
     due_ms: Option<u64>,
 }
@@ -192,9 +202,11 @@ impl Engine {
         let at = (row.room, view.arrival);
         let until_ms = mono_ms + record.asks_ms.unwrap_or(0);
         self.urgents.insert(at, record, until_ms, mono_ms);
-        let early: Vec<_> = self.urgents.early.iter().filter(|early| early.0 == row.id).cloned().collect();
-        self.urgents.early.retain(|early| early.0 != row.id);
-        for (_, answer, peer, label) in early {
+        let (early, others): (VecDeque<_>, _) =
+            std::mem::take(&mut self.urgents.early).into_iter().partition(|early| early.about == row.id);
+        self.urgents.early = others;
+        // What is said of it in another room answers nothing.
+        for Early { answer, peer, label, .. } in early.into_iter().filter(|early| early.room == row.room) {
             self.count_answer(at, answer, peer, label.as_deref());
         }
         self.put_urgent(&at);
@@ -217,7 +229,8 @@ impl Engine {
             }
             Some(_) => {}
             None => {
-                self.urgents.early.push_back((about, answer, view.peer, label.map(str::to_owned)));
+                let label = label.map(str::to_owned);
+                self.urgents.early.push_back(Early { room, about, answer, peer: view.peer, label });
                 if self.urgents.early.len() > MAX_EARLY {
                     self.urgents.early.pop_front();
                 }
