@@ -295,3 +295,34 @@ fn who_names_a_member_without_end_leaves_space_for_what_others_ask_it() {
     let given = give(&mut world, &take(1, room, Moment::Tools));
     assert!(given.text.contains("which port?"), "{}", given.text);
 }
+
+#[test]
+fn a_question_to_a_session_is_heard_in_a_room_whose_budget_is_spent_until_the_reserve_is() {
+    for moment in [Moment::Tools, Moment::Stop, Moment::Wake, Moment::Prompt] {
+        let (mut world, room) = two(46);
+        let mallory = mallory_joins(&mut world, room);
+        let spent_at = |chars, (node, take): (usize, Take)| {
+            (node, Take { budgets: vec![(room, chars)], by_human: moment == Moment::Prompt, ..take })
+        };
+        let at = |moment| spent_at(3_000, take(1, room, moment));
+        say(&mut world, mallory, message(room, &"lorem ipsum ".repeat(250)));
+        assert_eq!(give(&mut world, &at(Moment::Prompt)).messages, 1);
+        say(&mut world, mallory, message(room, "more words"));
+        say(&mut world, mallory, Send { priority: Priority::Now, ..message(room, "more at once") });
+        ask_bob(&mut world, room, "which port?");
+        let given = give(&mut world, &at(moment));
+        assert!(given.text.contains("which port?"), "{moment:?}: {}", given.text);
+        assert!(given.messages == 1 && !given.text.contains("more words"), "{moment:?}: {}", given.text);
+        assert!(moment != Moment::Prompt || given.text.contains("2 more"), "{}", given.text);
+        let again = give(&mut world, &at(moment));
+        assert!(!again.text.contains("which port?"), "once: {}", again.text);
+        for n in 0..5 {
+            ask_bob(&mut world, room, &format!("#{n}# {}", "and what is that? ".repeat(10)));
+            give(&mut world, &at(moment));
+        }
+        let spent: u64 = world.nodes[1].engine.as_ref().unwrap().spent().iter().map(|one| one.today).sum();
+        assert!(spent < 3_700, "{moment:?}: the reserve has an end: {spent}");
+        ask_bob(&mut world, room, "and the host?");
+        assert_eq!(give(&mut world, &at(moment)).messages, 0, "{moment:?}");
+    }
+}

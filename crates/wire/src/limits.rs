@@ -85,6 +85,9 @@ pub const MAX_DISTURBANCES: usize = 20;
 /// How much of a room is given in a day, in characters, where nobody has said otherwise: about 50,000 tokens, a few hundred
 /// messages.
 pub const USUAL_BUDGET_CHARS: u64 = 200_000;
+/// What part of a room's budget there is on top of it for questions to a session: so that nobody silences them by talking, and
+/// who asks without end costs a tenth more and no more.
+pub const RESERVE_PART: u64 = 10;
 /// Most tags of one session: all of them stand in its signal, beside everything else it says.
 pub const MAX_TAGS: usize = 8;
 /// Longest summary of a session, in characters: two lines of a terminal.

@@ -118,6 +118,10 @@ impl Engine {
             };
             let (fresh, idle) = (read.fresh, read.head <= read.read_upto);
             job.read.push(read);
+            let reserved = if spent && !idle { self.reserved(&job.take, next.room) } else { None };
+            if let Some(query) = reserved {
+                return self.load(query, Pending::Take(Box::new(job)));
+            }
             if !idle {
                 return if fresh || spent { self.take_count(job) } else { self.take_unread(job) };
             }
@@ -175,7 +179,9 @@ impl Engine {
             Some(Loaded::Rows(rows)) => self.take_rows(job, rows),
             Some(Loaded::Count(count)) => {
                 let ahead = self.deliveries.ahead_of(read.room, &job.take.session, read.read_upto);
-                read.counted = count.saturating_sub(ahead);
+                // What was picked lies beyond as well.
+                let picked = if read.picked && read.digest.is_none() { read.views.len() as u64 } else { 0 };
+                read.counted = count.saturating_sub(ahead + picked);
                 let count = read.counted;
                 if read.fresh && count > 0 {
                     return self.take_earlier(job);

@@ -35,6 +35,12 @@ pub(super) fn is_named(to: &str, own: bool, stays_here: bool, session: Option<&s
     if stays_here { SessionName::of(to).means(&session) } else { !own && to == session.label }
 }
 
+/// How much of a room is given in a day.
+fn budget_chars(take: &Take, room: RoomId) -> u64 {
+    let set = take.budgets.iter().find(|(of, _)| *of == room).map(|(_, chars)| *chars);
+    set.unwrap_or(limits::USUAL_BUDGET_CHARS)
+}
+
 /// Whether a message is for a session that is called so.
 pub(super) fn is_for(view: &MessageView, stays_here: bool, session: Option<&str>) -> bool {
     view.to.as_ref().is_none_or(|to| is_named(to.as_str(), view.own, stays_here, session))
@@ -105,9 +111,14 @@ impl Engine {
 
     /// Whether so much of a room was given today that what is unread is only counted. Who asks by itself is given it.
     pub(super) fn is_spent(&self, take: &Take, room: RoomId) -> bool {
-        let set = take.budgets.iter().find(|(of, _)| *of == room).map(|(_, chars)| *chars);
-        let budget = set.unwrap_or(limits::USUAL_BUDGET_CHARS);
-        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= budget
+        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= budget_chars(take, room)
+    }
+
+    /// Whether the reserve is used up as well, which is for questions to the session alone.
+    pub(super) fn is_reserve_spent(&self, take: &Take, room: RoomId) -> bool {
+        let budget = budget_chars(take, room);
+        let most = budget.saturating_add(budget / limits::RESERVE_PART);
+        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= most
     }
 
     /// What was given of rooms, to which session, in characters.
