@@ -263,7 +263,11 @@ fn a_room_that_has_cost_enough_today_is_counted_and_given_tomorrow() {
 
 /// Mallory, who is in the room as well.
 fn mallory_joins(world: &mut World, room: RoomId) -> usize {
-    let mallory = world.add_node("mallory");
+    joins(world, room, "mallory")
+}
+
+fn joins(world: &mut World, room: RoomId, nick: &str) -> usize {
+    let mallory = world.add_node(nick);
     let ticket = world.ticket(0, room, Role::Member, false).text;
     world.join(mallory, &ticket, 30_000).unwrap().unwrap();
     world.pass(2_000);
@@ -324,5 +328,22 @@ fn a_question_to_a_session_is_heard_in_a_room_whose_budget_is_spent_until_the_re
         assert!(spent < 3_700, "{moment:?}: the reserve has an end: {spent}");
         ask_bob(&mut world, room, "and the host?");
         assert_eq!(give(&mut world, &at(moment)).messages, 0, "{moment:?}");
+    }
+}
+
+#[test]
+fn what_is_urgent_and_below_the_level_keeps_no_question_away() {
+    for level in [Level::Asks, Level::Mentions] {
+        let (mut world, room) = two(47);
+        let crowd: Vec<usize> = (0..4).map(|n| joins(&mut world, room, &format!("mallory{n}"))).collect();
+        for n in 0..80 {
+            let urgent = Send { priority: Priority::Now, ..message(room, &format!("now {n}")) };
+            assert!(world.ask(crowd[n / 20], Command::Send(urgent)).is_some());
+        }
+        world.pass(5_000);
+        ask_bob(&mut world, room, "which port?");
+        let (node, tools) = take(1, room, Moment::Tools);
+        let given = give(&mut world, &(node, Take { levels: vec![(room, level)], ..tools }));
+        assert!(given.text.contains("which port?"), "{level:?}: {}", given.text);
     }
 }

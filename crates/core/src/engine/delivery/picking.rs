@@ -5,7 +5,7 @@ use parlor_wire::{EntryId, RoomId};
 
 use super::cursors::MAX_AHEAD;
 use super::{RoomRead, TAKE_ROWS, TakeJob, is_for};
-use crate::engine::api::{Level, Listener, MessageView, Take, TakeRoom};
+use crate::engine::api::{Level, Listener, MessageView, Take, TakeRoom, UrgentView};
 use crate::engine::{Engine, Pending};
 use crate::persist::{DataRow, Query};
 
@@ -85,8 +85,11 @@ impl Engine {
         let spent = self.is_spent(take, room);
         let all = self.urgent_in(room, &take.listener()).into_iter();
         let heard = all.filter(|view| !take.deny.contains(&(room, view.peer)));
-        let wanted = heard.filter(|view| !spent || (view.asks && view.to_you));
-        wanted.map(|view| view.id).take(PICK_ROWS.min(space)).collect()
+        let asks_you = |view: &UrgentView| view.asks && view.to_you;
+        let mut wanted: Vec<UrgentView> = heard.filter(|view| !spent || asks_you(view)).collect();
+        // Questions first: of what is chosen here more is held back by level and form.
+        wanted.sort_by_key(|view| !asks_you(view));
+        wanted.iter().map(|view| view.id).take(PICK_ROWS.min(space)).collect()
     }
 
     /// What of a room whose budget is spent is given at a prompt all the same; none where there is nothing.
