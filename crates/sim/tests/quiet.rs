@@ -347,3 +347,16 @@ fn what_is_urgent_and_below_the_level_keeps_no_question_away() {
         assert!(given.text.contains("which port?"), "{level:?}: {}", given.text);
     }
 }
+
+#[test]
+fn whoever_changes_its_label_disturbs_no_more_often() {
+    let (mut world, room) = two(48);
+    for n in 0..90 {
+        let label = Some(format!("l{n}"));
+        let urgent = Send { priority: Priority::Now, label, ..message(room, &format!("now {n}")) };
+        assert!(world.ask(0, Command::Send(urgent)).is_some());
+    }
+    world.pass(5_000);
+    let given: u64 = (0..6).map(|_| give(&mut world, &take(1, room, Moment::Tools)).messages).sum();
+    assert_eq!(given, limits::MAX_DISTURBANCES_OF_PEER as u64);
+}

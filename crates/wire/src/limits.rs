@@ -82,6 +82,8 @@ pub const MAX_HOPS: u8 = 8;
 /// How often one session of somebody's may disturb one session of another within an hour, between tools, at the end of a turn or
 /// idle: once in three minutes. What agents write about their hops is their word; this is counted by who is disturbed.
 pub const MAX_DISTURBANCES: usize = 20;
+/// The same of all sessions of another identity together: what a session is called is its node's word.
+pub const MAX_DISTURBANCES_OF_PEER: usize = 3 * MAX_DISTURBANCES;
 /// How much of a room is given in a day, in characters, where nobody has said otherwise: about 50,000 tokens, a few hundred
 /// messages.
 pub const USUAL_BUDGET_CHARS: u64 = 200_000;

@@ -290,6 +290,7 @@ impl Engine {
     pub(super) fn urgent_in(&self, room: RoomId, to: &Listener) -> Vec<UrgentView> {
         // How often each may still disturb this session: what is beyond waits for its prompt.
         let mut left: BTreeMap<(PeerId, Option<&str>), usize> = BTreeMap::new();
+        let mut left_of_peer: BTreeMap<PeerId, usize> = BTreeMap::new();
         let view = |((room, arrival), urgent): (&(RoomId, u64), &Urgent)| {
             let to_you = self.is_urgent_for(*room, urgent, to)?;
             let record = &urgent.record;
@@ -312,8 +313,11 @@ impl Engine {
             let label = record.label.as_deref();
             let may = || self.may_disturb(&to.session, record.peer, label);
             let left = left.entry((record.peer, label)).or_insert_with(may);
-            if *left > 0 {
+            let may = || self.may_peer_disturb(&to.session, record.peer);
+            let left_of_peer = left_of_peer.entry(record.peer).or_insert_with(may);
+            if *left > 0 && *left_of_peer > 0 {
                 *left -= 1;
+                *left_of_peer -= 1;
                 urgent.push(view);
             }
         }

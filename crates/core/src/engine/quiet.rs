@@ -131,6 +131,11 @@ impl Engine {
         self.pairs.left(session, peer, label, self.now.mono_ms)
     }
 
+    /// How often all of this author's sessions may. What sessions of this identity are called is known.
+    pub(super) fn may_peer_disturb(&self, session: &str, peer: PeerId) -> usize {
+        if peer == self.me { usize::MAX } else { self.pairs.left_of_peer(session, peer, self.now.mono_ms) }
+    }
+
     /// What is left to be remembered of messages that were given: who disturbed whom, and through how many agents they came.
     pub(super) fn note_given(&mut self, session: &str, noted: Noted) {
         for (room, chars) in noted.chars {
