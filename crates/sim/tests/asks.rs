@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::engine::api::{
-    AskView, Author, Command, Failure, Listener, Moment, Outcome, Priority, Send, Sent, TakeRoom, UrgentView,
+    AskView, Author, Command, Failure, Form, Listener, Moment, Outcome, Priority, Send, Sent, Take, TakeRoom,
+    UrgentView,
 };
 use parlor_sim::{Faults, Session, World};
 use parlor_wire::control::Role;
@@ -300,4 +301,97 @@ fn too_many_open_questions_are_refused() {
         world.ask(0, Command::Send(Send { ask: Some(u64::MAX), ..message(room, "now") })),
         Some(Ok(_))
     ));
+}
+
+/// Carol, who is in the room as well.
+fn carol_joins(world: &mut World, room: RoomId) -> usize {
+    let carol = world.add_node("carol");
+    let ticket = world.ticket(0, room, Role::Member, false).text;
+    world.join(carol, &ticket, 30_000).unwrap().unwrap();
+    world.settle();
+    carol
+}
+
+#[test]
+fn only_who_was_asked_ends_a_question_and_only_by_an_answer() {
+    let (mut world, room, session) = two(40);
+    let carol = carol_joins(&mut world, room);
+    let id = ask_bob(&mut world, room, "#1# which port?", 60 * MINUTE_MS);
+    world.settle();
+    answer(&mut world, carol, room, id, "not mine to say");
+    let about = |text| Send { about: Some(id), ..message(room, text) };
+    send(&mut world, 1, Send { form: Some(Form::Ack), ..about("seen") });
+    send(&mut world, 1, Send { form: Some(Form::Progress), ..about("looking") });
+    send(&mut world, 1, Send { priority: Priority::Low, ..about("by the way") });
+    world.settle();
+    assert_eq!(urgent(&world, &session).len(), 1, "Bob is still asked");
+    assert!((0..3).all(|node| asked(&world, node, id).unwrap().answered == 0));
+    let said = answer(&mut world, 1, room, id, "5432").id;
+    world.settle();
+    assert!(urgent(&world, &session).is_empty());
+    for node in 0..3 {
+        assert_eq!(asked(&world, node, id).unwrap().answers, [(said, world.nodes[1].peer)], "{node}");
+    }
+}
+
+#[test]
+fn whom_a_session_is_not_to_hear_settles_no_question_for_it() {
+    for denied in [false, true] {
+        let (mut world, room, session) = two(41);
+        let carol = carol_joins(&mut world, room);
+        let ask = Some(world.wall_ms(0) + 60 * MINUTE_MS);
+        let id = send(&mut world, 0, Send { ask, ..message(room, "#1# who knows?") }).id;
+        world.settle();
+        answer(&mut world, carol, room, id, "nobody");
+        world.settle();
+        let deny = if denied { vec![(room, world.nodes[carol].peer)] } else { Vec::new() };
+        let rooms = vec![TakeRoom { room, bound_at: 0 }];
+        let take = Take { session: session.key.clone(), rooms, deny, ..Take::default() };
+        let Some(Ok(Outcome::Taken(taken))) = world.ask(1, Command::Take(take)) else { panic!("no take") };
+        assert_eq!(taken.text.contains("who knows?"), denied, "{}", taken.text);
+    }
+}
+
+#[test]
+fn who_answers_without_end_hides_nobody_s_answer() {
+    let (mut world, room, _) = two(42);
+    let carol = carol_joins(&mut world, room);
+    let (all, bob) = (None, Some(vec![world.nodes[1].peer, world.nodes[carol].peer]));
+    for (question, whom) in [("#1# who knows?", all), ("#2# which port?", bob)] {
+        let ask = Some(world.wall_ms(0) + 60 * MINUTE_MS);
+        let peers = whom.unwrap_or_default();
+        let id = send(&mut world, 0, Send { ask, peers, ..message(room, question) }).id;
+        world.settle();
+        for at in 0..70 {
+            answer(&mut world, carol, room, id, &format!("no idea {question} {at}"));
+        }
+        world.settle();
+        let real = answer(&mut world, 1, room, id, &format!("5432 {question}")).id;
+        world.settle();
+        let kept = asked(&world, 0, id).unwrap().answers;
+        assert!(
+            kept.iter().any(|(answer, _)| *answer == real) && kept.len() < 64,
+            "{question}: {}",
+            kept.len()
+        );
+    }
+}
+
+#[test]
+fn what_is_said_of_a_question_in_another_room_before_it_came_answers_nothing() {
+    for seed in 50..58 {
+        let (mut world, room, _) = two(seed);
+        let carol = carol_joins(&mut world, room);
+        let other = world.start_room_with(carol, &[1]).room;
+        world.settle();
+        world.put_to_sleep(1);
+        let ask = Some(world.wall_ms(0) + 60 * MINUTE_MS);
+        let id = send(&mut world, 0, Send { ask, ..message(room, "#1# who knows?") }).id;
+        world.pass(2_000);
+        answer(&mut world, carol, other, id, "nobody");
+        world.pass(2_000);
+        world.wake(1);
+        world.settle();
+        assert_eq!(asked(&world, 1, id).map(|view| view.answered), Some(0), "{seed}");
+    }
 }

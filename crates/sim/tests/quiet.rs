@@ -5,6 +5,7 @@ use parlor_core::engine::api::{
     Author, Command, Form, Level, Moment, Outcome, Priority, Send, Take, TakeRoom, Taken,
 };
 use parlor_sim::World;
+use parlor_wire::control::Role;
 use parlor_wire::{RoomId, limits};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -258,4 +259,104 @@ fn a_room_that_has_cost_enough_today_is_counted_and_given_tomorrow() {
     assert_eq!(give(&mut world, &at).messages, 0);
     world.pass(DAY_MS);
     assert!(give(&mut world, &at).text.contains("#3#"));
+}
+
+/// Mallory, who is in the room as well.
+fn mallory_joins(world: &mut World, room: RoomId) -> usize {
+    joins(world, room, "mallory")
+}
+
+fn joins(world: &mut World, room: RoomId, nick: &str) -> usize {
+    let mallory = world.add_node(nick);
+    let ticket = world.ticket(0, room, Role::Member, false).text;
+    world.join(mallory, &ticket, 30_000).unwrap().unwrap();
+    world.pass(2_000);
+    mallory
+}
+
+/// Alice asks Bob.
+fn ask_bob(world: &mut World, room: RoomId, text: &str) {
+    let (ask, bob) = (Some(world.wall_ms(0) + DAY_MS), world.nodes[1].peer);
+    say(world, 0, Send { ask, peers: vec![bob], ..message(room, text) });
+    world.pass(2_000);
+}
+
+#[test]
+fn who_names_a_member_without_end_leaves_space_for_what_others_ask_it() {
+    let (mut world, room) = two(45);
+    let mallory = mallory_joins(&mut world, room);
+    for n in 0..340 {
+        let text = if n < 70 { format!("words {n}") } else { format!("@bob {n}") };
+        assert!(world.ask(mallory, Command::Send(message(room, &text))).is_some());
+        world.pass(20);
+    }
+    world.pass(5_000);
+    for _ in 0..40 {
+        let (node, prompt) = take(1, room, Moment::Prompt);
+        give(&mut world, &(node, Take { digest: true, ..prompt }));
+    }
+    ask_bob(&mut world, room, "which port?");
+    let given = give(&mut world, &take(1, room, Moment::Tools));
+    assert!(given.text.contains("which port?"), "{}", given.text);
+}
+
+#[test]
+fn a_question_to_a_session_is_heard_in_a_room_whose_budget_is_spent_until_the_reserve_is() {
+    for moment in [Moment::Tools, Moment::Stop, Moment::Wake, Moment::Prompt] {
+        let (mut world, room) = two(46);
+        let mallory = mallory_joins(&mut world, room);
+        let spent_at = |chars, (node, take): (usize, Take)| {
+            (node, Take { budgets: vec![(room, chars)], by_human: moment == Moment::Prompt, ..take })
+        };
+        let at = |moment| spent_at(3_000, take(1, room, moment));
+        say(&mut world, mallory, message(room, &"lorem ipsum ".repeat(250)));
+        assert_eq!(give(&mut world, &at(Moment::Prompt)).messages, 1);
+        say(&mut world, mallory, message(room, "more words"));
+        say(&mut world, mallory, Send { priority: Priority::Now, ..message(room, "more at once") });
+        ask_bob(&mut world, room, "which port?");
+        let given = give(&mut world, &at(moment));
+        assert!(given.text.contains("which port?"), "{moment:?}: {}", given.text);
+        assert!(given.messages == 1 && !given.text.contains("more words"), "{moment:?}: {}", given.text);
+        assert!(moment != Moment::Prompt || given.text.contains("2 more"), "{}", given.text);
+        let again = give(&mut world, &at(moment));
+        assert!(!again.text.contains("which port?"), "once: {}", again.text);
+        for n in 0..5 {
+            ask_bob(&mut world, room, &format!("#{n}# {}", "and what is that? ".repeat(10)));
+            give(&mut world, &at(moment));
+        }
+        let spent: u64 = world.nodes[1].engine.as_ref().unwrap().spent().iter().map(|one| one.today).sum();
+        assert!(spent < 3_700, "{moment:?}: the reserve has an end: {spent}");
+        ask_bob(&mut world, room, "and the host?");
+        assert_eq!(give(&mut world, &at(moment)).messages, 0, "{moment:?}");
+    }
+}
+
+#[test]
+fn what_is_urgent_and_below_the_level_keeps_no_question_away() {
+    for level in [Level::Asks, Level::Mentions] {
+        let (mut world, room) = two(47);
+        let crowd: Vec<usize> = (0..4).map(|n| joins(&mut world, room, &format!("mallory{n}"))).collect();
+        for n in 0..80 {
+            let urgent = Send { priority: Priority::Now, ..message(room, &format!("now {n}")) };
+            assert!(world.ask(crowd[n / 20], Command::Send(urgent)).is_some());
+        }
+        world.pass(5_000);
+        ask_bob(&mut world, room, "which port?");
+        let (node, tools) = take(1, room, Moment::Tools);
+        let given = give(&mut world, &(node, Take { levels: vec![(room, level)], ..tools }));
+        assert!(given.text.contains("which port?"), "{level:?}: {}", given.text);
+    }
+}
+
+#[test]
+fn whoever_changes_its_label_disturbs_no_more_often() {
+    let (mut world, room) = two(48);
+    for n in 0..90 {
+        let label = Some(format!("l{n}"));
+        let urgent = Send { priority: Priority::Now, label, ..message(room, &format!("now {n}")) };
+        assert!(world.ask(0, Command::Send(urgent)).is_some());
+    }
+    world.pass(5_000);
+    let given: u64 = (0..6).map(|_| give(&mut world, &take(1, room, Moment::Tools)).messages).sum();
+    assert_eq!(given, limits::MAX_DISTURBANCES_OF_PEER as u64);
 }

@@ -175,3 +175,23 @@ fn wound_01_no_receipt_claims_what_was_not_committed() {
     }
     assert!(seen > 50, "so many receipts were looked at: {seen}");
 }
+
+#[test]
+fn receipts_go_on_after_more_sessions_than_are_kept() {
+    let (mut world, room, _) = two(21);
+    world.say_surely(0, room, "#1# hello");
+    world.pass(3 * SECOND_MS);
+    let message = find(&mut world, 0, room, "#1# hello");
+    for n in 0..1_030 {
+        let mut session = Session { bound_at: 0, ..Session::new(&world, 1, &format!("n{n}"), room) };
+        let giving = session.take(&mut world, 7).unwrap();
+        assert!(session.commit(&mut world, &giving));
+        if n % 100 == 0 {
+            world.pass(2 * SECOND_MS);
+        }
+    }
+    world.pass(2 * SECOND_MS);
+    let told = receipts(&world, 0, &message);
+    let is_last = |label: &str| label == "label-n1029";
+    assert!(told.iter().any(|one| one.label.as_ref().is_some_and(|label| is_last(label.as_str()))));
+}

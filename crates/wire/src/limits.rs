@@ -82,9 +82,14 @@ pub const MAX_HOPS: u8 = 8;
 /// How often one session of somebody's may disturb one session of another within an hour, between tools, at the end of a turn or
 /// idle: once in three minutes. What agents write about their hops is their word; this is counted by who is disturbed.
 pub const MAX_DISTURBANCES: usize = 20;
+/// The same of all sessions of another identity together: what a session is called is its node's word.
+pub const MAX_DISTURBANCES_OF_PEER: usize = 3 * MAX_DISTURBANCES;
 /// How much of a room is given in a day, in characters, where nobody has said otherwise: about 50,000 tokens, a few hundred
 /// messages.
 pub const USUAL_BUDGET_CHARS: u64 = 200_000;
+/// What part of a room's budget there is on top of it for questions to a session: so that nobody silences them by talking, and
+/// who asks without end costs a tenth more and no more.
+pub const RESERVE_PART: u64 = 10;
 /// Most tags of one session: all of them stand in its signal, beside everything else it says.
 pub const MAX_TAGS: usize = 8;
 /// Longest summary of a session, in characters: two lines of a terminal.

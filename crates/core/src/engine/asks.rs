@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
 use super::Engine;
-use super::api::{Failure, Listener, MessageView, Now, Priority, Send, UrgentView};
+use super::api::{Failure, Listener, MessageView, Now, Priority, Send, Take, UrgentView};
 use super::quiet::is_named;
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
@@ -21,6 +21,8 @@ const MAX_IN_ROOM: usize = 1024;
 const MAX_OPEN: usize = 1024;
 /// Answers kept of one question by name; more are counted.
 const MAX_ANSWERS: usize = 64;
+/// Of those, of one member that was not asked by name: who says much hides nobody's answer.
+const MAX_ANSWERS_OF_PEER: usize = 4;
 /// Answers remembered that came before their question: chains of different members come in any order.
 const MAX_EARLY: usize = 64;
 /// The longest that answers are waited for, in milliseconds: a week.
@@ -40,6 +42,16 @@ struct Urgent {
     until_ms: u64,
 }
 
+/// An answer that came before its question.
+#[derive(Clone)]
+struct Early {
+    room: RoomId,
+    about: EntryId,
+    answer: EntryId,
+    peer: PeerId,
+    label: Option<String>,
+}
+
 /// What does not wait for a prompt, by room and arrival.
 #[derive(Default)]
 pub(super) struct Urgents {
@@ -47,7 +59,7 @@ pub(super) struct Urgents {
     /// Questions among them.
     by_id: BTreeMap<EntryId, (RoomId, u64)>,
     /// Answers that came before their question.
-    early: VecDeque<(EntryId, EntryId, PeerId, Option<String>)>,
+    early: VecDeque<Early>,
     /// When the next question is over, or what is over is to be forgotten.
     due_ms: Option<u64>,
 }
@@ -124,10 +136,36 @@ impl Urgent {
     }
 }
 
+/// Whether a question is for this member's session. Which tags sessions of others have is not known here: a question to
+/// a tag anybody may answer.
+fn is_asked(
+    record: &UrgentRecord,
+    peer: PeerId,
+    label: Option<&str>,
+    is_direct: bool,
+    stays_here: bool,
+) -> bool {
+    match (&record.tags, &record.peers, &record.to) {
+        (Some(_), ..) => true,
+        (None, Some(peers), _) => peers.contains(&peer),
+        (None, None, _) if is_direct => peer != record.peer,
+        (None, None, Some(to)) => is_named(to, false, stays_here, label),
+        (None, None, None) => true,
+    }
+}
+
+/// How many answers of one member are kept: those who were asked by name share all there is.
+fn most_answers(record: &UrgentRecord, is_direct: bool) -> usize {
+    let asked = if is_direct { 1 } else { record.peers.as_ref().map_or(MAX_ANSWERS, Vec::len) };
+    (MAX_ANSWERS / asked.max(1)).max(MAX_ANSWERS_OF_PEER)
+}
+
 impl Engine {
     /// A message has arrived: it may be urgent, a question, or the answer to one.
     pub(super) fn note_urgent(&mut self, row: &DataRow, view: &MessageView, body: &Body) {
-        if let Some(about) = body.about {
+        // What nobody is disturbed for is no answer either: it would end that somebody is asked.
+        let is_answer = body.form.is_none() && view.priority >= Priority::GIVEN_AT_PROMPT;
+        if let Some(about) = body.about.filter(|_| is_answer) {
             self.answered(row.room, about, row.id, view);
         }
         let is_urgent = view.priority == Priority::Now && body.form.is_none();
@@ -164,9 +202,11 @@ impl Engine {
         let at = (row.room, view.arrival);
         let until_ms = mono_ms + record.asks_ms.unwrap_or(0);
         self.urgents.insert(at, record, until_ms, mono_ms);
-        let early: Vec<_> = self.urgents.early.iter().filter(|early| early.0 == row.id).cloned().collect();
-        self.urgents.early.retain(|early| early.0 != row.id);
-        for (_, answer, peer, label) in early {
+        let (early, others): (VecDeque<_>, _) =
+            std::mem::take(&mut self.urgents.early).into_iter().partition(|early| early.about == row.id);
+        self.urgents.early = others;
+        // What is said of it in another room answers nothing.
+        for Early { answer, peer, label, .. } in early.into_iter().filter(|early| early.room == row.room) {
             self.count_answer(at, answer, peer, label.as_deref());
         }
         self.put_urgent(&at);
@@ -189,7 +229,8 @@ impl Engine {
             }
             Some(_) => {}
             None => {
-                self.urgents.early.push_back((about, answer, view.peer, label.map(str::to_owned)));
+                let label = label.map(str::to_owned);
+                self.urgents.early.push_back(Early { room, about, answer, peer: view.peer, label });
                 if self.urgents.early.len() > MAX_EARLY {
                     self.urgents.early.pop_front();
                 }
@@ -197,7 +238,7 @@ impl Engine {
         }
     }
 
-    /// Nobody answers its own question, whatever it says.
+    /// Nobody answers its own question, whatever it says, nor one that others were asked by name.
     fn count_answer(
         &mut self,
         at: (RoomId, u64),
@@ -205,9 +246,15 @@ impl Engine {
         peer: PeerId,
         label: Option<&str>,
     ) -> bool {
+        let (is_direct, stays_here) = (self.direct_peer(&at.0).is_some(), self.stays_here(&at.0));
         let Some(urgent) = self.urgents.held.get_mut(&at) else { return false };
         let record = &mut urgent.record;
-        if record.peer == peer && record.label.as_deref() == label {
+        let is_own = record.peer == peer && record.label.as_deref() == label;
+        if is_own || !is_asked(record, peer, label, is_direct, stays_here) {
+            return false;
+        }
+        let of_peer = record.answers.iter().filter(|(_, by)| *by == peer).count();
+        if peer != self.me && of_peer >= most_answers(record, is_direct) {
             return false;
         }
         record.answered = record.answered.saturating_add(1);
@@ -243,6 +290,7 @@ impl Engine {
     pub(super) fn urgent_in(&self, room: RoomId, to: &Listener) -> Vec<UrgentView> {
         // How often each may still disturb this session: what is beyond waits for its prompt.
         let mut left: BTreeMap<(PeerId, Option<&str>), usize> = BTreeMap::new();
+        let mut left_of_peer: BTreeMap<PeerId, usize> = BTreeMap::new();
         let view = |((room, arrival), urgent): (&(RoomId, u64), &Urgent)| {
             let to_you = self.is_urgent_for(*room, urgent, to)?;
             let record = &urgent.record;
@@ -265,8 +313,11 @@ impl Engine {
             let label = record.label.as_deref();
             let may = || self.may_disturb(&to.session, record.peer, label);
             let left = left.entry((record.peer, label)).or_insert_with(may);
-            if *left > 0 {
+            let may = || self.may_peer_disturb(&to.session, record.peer);
+            let left_of_peer = left_of_peer.entry(record.peer).or_insert_with(may);
+            if *left > 0 && *left_of_peer > 0 {
                 *left -= 1;
+                *left_of_peer -= 1;
                 urgent.push(view);
             }
         }
@@ -300,14 +351,16 @@ impl Engine {
     }
 
     /// Whether a message is nobody's business any more but the asker's: a question to all that is answered, or the answer
-    /// to a question that another session asked.
-    pub(super) fn is_settled_for(&self, view: &MessageView, session: &str) -> bool {
+    /// to a question that another session asked. Whom a session is not to hear settles nothing for it.
+    pub(super) fn is_settled_for(&self, view: &MessageView, take: &Take) -> bool {
         let asked = self.urgents.ask(&view.id).map(|(_, urgent)| urgent);
+        let is_heard = |(_, peer): &(EntryId, PeerId)| !take.deny.contains(&(view.room, *peer));
         let is_answered = asked.is_some_and(|urgent| {
-            urgent.record.answered > 0 && urgent.is_to_all(self.direct_peer(&view.room).is_some())
+            urgent.record.answers.iter().any(is_heard)
+                && urgent.is_to_all(self.direct_peer(&view.room).is_some())
         });
         let about = view.about.and_then(|about| self.urgents.ask(&about)).map(|(_, urgent)| &urgent.record);
-        is_answered || about.is_some_and(|asked| asked.origin.as_deref() != Some(session))
+        is_answered || about.is_some_and(|asked| asked.origin.as_deref() != Some(take.session.as_str()))
     }
 
     pub(super) fn tick_urgents(&mut self) {

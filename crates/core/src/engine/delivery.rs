@@ -9,14 +9,16 @@ use std::collections::VecDeque;
 
 use parlor_wire::{Data, RoomId};
 
-use super::api::{Author, Failure, HolderId, MessageView, Outcome, RequestId, Take, TakeRoom, Taken};
+use super::api::{
+    Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
+};
 pub(super) use super::quiet::is_for;
 use super::quiet::{Aim, DIGEST_ABOVE, DIGEST_ROWS, Digest, MAX_DIGEST_BYTES, Noted};
 use super::{Engine, Pending};
 use crate::persist::{DataRow, Loaded, Query};
 use crate::text::inject::{Injection, Line, RoomNews, Who, inject};
 pub(super) use cursors::Deliveries;
-use cursors::{Held, MAX_AHEAD, Move};
+use cursors::{Held, MAX_AHEAD, MAX_DIGEST_AHEAD, Move};
 
 /// How many messages back a new session is told.
 const EARLIER_MESSAGES: usize = 20;
@@ -116,6 +118,10 @@ impl Engine {
             };
             let (fresh, idle) = (read.fresh, read.head <= read.read_upto);
             job.read.push(read);
+            let reserved = if spent && !idle { self.reserved(&job.take, next.room) } else { None };
+            if let Some(query) = reserved {
+                return self.load(query, Pending::Take(Box::new(job)));
+            }
             if !idle {
                 return if fresh || spent { self.take_count(job) } else { self.take_unread(job) };
             }
@@ -173,7 +179,9 @@ impl Engine {
             Some(Loaded::Rows(rows)) => self.take_rows(job, rows),
             Some(Loaded::Count(count)) => {
                 let ahead = self.deliveries.ahead_of(read.room, &job.take.session, read.read_upto);
-                read.counted = count.saturating_sub(ahead);
+                // What was picked lies beyond as well.
+                let picked = if read.picked && read.digest.is_none() { read.views.len() as u64 } else { 0 };
+                read.counted = count.saturating_sub(ahead + picked);
                 let count = read.counted;
                 if read.fresh && count > 0 {
                     return self.take_earlier(job);
@@ -234,14 +242,12 @@ impl Engine {
         let (concerning, others): (Vec<_>, Vec<_>) =
             views.into_iter().partition(|view| self.concerns(view, &job.take));
         let Some(read) = job.read.last_mut() else { return };
-        let space = MAX_AHEAD.saturating_sub(self.deliveries.ahead(read.room, &job.take.session).len());
         read.picked = true;
         read.views.extend(concerning);
+        let ahead = self.deliveries.ahead(read.room, &job.take.session).len();
+        let rest = beyond_space(&mut read.views, ahead);
         let digest = read.digest.get_or_insert_default();
-        if read.views.len() > space {
-            let rest = read.views.split_off(space);
-            digest.count(&rest);
-        }
+        digest.count(&rest);
         digest.count(&others);
         digest.rows += looked_at;
         match (goes_on, digest.rows < DIGEST_ROWS) {
@@ -434,6 +440,24 @@ impl Engine {
         let body = crate::room::body::Body::decode(&bytes);
         Some(self.view_of(row, peer, data.header.time, &body))
     }
+}
+
+/// Takes out what there is no space for ahead of the cursor: some is left to what does not wait for a prompt, so that
+/// nobody fills it with what does.
+fn beyond_space(views: &mut Vec<MessageView>, ahead: usize) -> Vec<MessageView> {
+    let (mut left, mut left_of_usual) =
+        (MAX_AHEAD.saturating_sub(ahead), MAX_DIGEST_AHEAD.saturating_sub(ahead));
+    let (kept, rest) = std::mem::take(views).into_iter().partition(|view| {
+        let pressing = view.ask.is_some() || view.priority == Priority::Now;
+        let fits = left > 0 && (pressing || left_of_usual > 0);
+        if fits {
+            left -= 1;
+            left_of_usual = left_of_usual.saturating_sub(usize::from(!pressing));
+        }
+        fits
+    });
+    *views = kept;
+    rest
 }
 
 /// The messages that stand in the text.

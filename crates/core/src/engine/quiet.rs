@@ -35,6 +35,12 @@ pub(super) fn is_named(to: &str, own: bool, stays_here: bool, session: Option<&s
     if stays_here { SessionName::of(to).means(&session) } else { !own && to == session.label }
 }
 
+/// How much of a room is given in a day.
+fn budget_chars(take: &Take, room: RoomId) -> u64 {
+    let set = take.budgets.iter().find(|(of, _)| *of == room).map(|(_, chars)| *chars);
+    set.unwrap_or(limits::USUAL_BUDGET_CHARS)
+}
+
 /// Whether a message is for a session that is called so.
 pub(super) fn is_for(view: &MessageView, stays_here: bool, session: Option<&str>) -> bool {
     view.to.as_ref().is_none_or(|to| is_named(to.as_str(), view.own, stays_here, session))
@@ -99,15 +105,20 @@ impl Engine {
             || view.form.is_some()
             || take.deny.contains(&(view.room, view.peer))
             || self.aim(view, take) == Aim::Others
-            || (view.priority == Priority::Normal && self.is_settled_for(view, &take.session))
+            || (view.priority == Priority::Normal && self.is_settled_for(view, take))
             || below()
     }
 
     /// Whether so much of a room was given today that what is unread is only counted. Who asks by itself is given it.
     pub(super) fn is_spent(&self, take: &Take, room: RoomId) -> bool {
-        let set = take.budgets.iter().find(|(of, _)| *of == room).map(|(_, chars)| *chars);
-        let budget = set.unwrap_or(limits::USUAL_BUDGET_CHARS);
-        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= budget
+        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= budget_chars(take, room)
+    }
+
+    /// Whether the reserve is used up as well, which is for questions to the session alone.
+    pub(super) fn is_reserve_spent(&self, take: &Take, room: RoomId) -> bool {
+        let budget = budget_chars(take, room);
+        let most = budget.saturating_add(budget / limits::RESERVE_PART);
+        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= most
     }
 
     /// What was given of rooms, to which session, in characters.
@@ -118,6 +129,11 @@ impl Engine {
     /// How often this author's session may still disturb a session here in this hour.
     pub(super) fn may_disturb(&self, session: &str, peer: PeerId, label: Option<&str>) -> usize {
         self.pairs.left(session, peer, label, self.now.mono_ms)
+    }
+
+    /// How often all of this author's sessions may. What sessions of this identity are called is known.
+    pub(super) fn may_peer_disturb(&self, session: &str, peer: PeerId) -> usize {
+        if peer == self.me { usize::MAX } else { self.pairs.left_of_peer(session, peer, self.now.mono_ms) }
     }
 
     /// What is left to be remembered of messages that were given: who disturbed whom, and through how many agents they came.

@@ -23,7 +23,7 @@ const LARGE_MS: u64 = 60_000;
 const MAX_HEARD: usize = 4096;
 /// Of one chain: more sessions than a person runs.
 const MAX_OF_CHAIN: usize = 8;
-/// Own sessions whose receipts are kept, of all rooms together.
+/// Own sessions whose receipts are kept, of all rooms together; the one told longest ago is forgotten first.
 const MAX_OWN: usize = 1024;
 /// Texts remembered by their marks until there is evidence that they were shown.
 const MAX_MARKS: usize = 256;
@@ -40,6 +40,8 @@ pub(super) struct Given {
 
 struct Own {
     record: ReceiptRecord,
+    /// In which own chain it was told: a part of its row's key.
+    chain: Option<EntryId>,
     due_ms: Option<u64>,
     written_ms: Option<u64>,
 }
@@ -104,11 +106,23 @@ impl Receipts {
         let Ok(record) = minicbor::decode::<ReceiptRecord>(value) else { return };
         match record.own.clone() {
             Some(own) => {
-                self.own.insert((room, own), Own { record, due_ms: None, written_ms: None });
+                self.own
+                    .insert((room, own), Own { record, chain: Some(chain), due_ms: None, written_ms: None });
             }
             None => {
                 self.heard.insert((room, chain, Salt(session)), record);
             }
+        }
+    }
+
+    /// Makes room for one more session here: what was told longest ago goes, what is still to be told last.
+    fn forget_own(&mut self, ops: &mut Vec<Op>) {
+        let quietest = self.own.iter().min_by_key(|(_, own)| (own.due_ms.is_some(), own.record.at));
+        let Some(place) = quietest.map(|(place, _)| place.clone()) else { return };
+        let Some(gone) = self.own.remove(&place) else { return };
+        if let Some(chain) = gone.chain {
+            let key = key(&place.0, &chain, &gone.record.receipt.session);
+            ops.push(Op::Delete { table: Table::Receipt, key });
         }
     }
 
@@ -190,7 +204,7 @@ impl Engine {
         let every_ms = if large { LARGE_MS } else { SMALL_MS };
         let place = (one.room, session.to_owned());
         if self.receipts.own.len() >= MAX_OWN && !self.receipts.own.contains_key(&place) {
-            return;
+            self.receipts.forget_own(&mut self.ops);
         }
         let now_ms = self.now.mono_ms;
         let own = self.receipts.own.entry(place).or_insert_with(|| Own {
@@ -201,6 +215,7 @@ impl Engine {
                 at: 0,
                 own: Some(session.into()),
             },
+            chain: None,
             due_ms: None,
             written_ms: None,
         });
@@ -262,6 +277,7 @@ impl Engine {
         let at = self.now.wall_ms;
         own.record =
             ReceiptRecord { receipt, entry: Some(row.id), seq: row.seq, at, own: own.record.own.clone() };
+        own.chain = Some(row.chain);
         let value = parlor_wire::cbor::encode(&own.record);
         let key = key(&place.0, &row.chain, &own.record.receipt.session);
         self.put(Table::Receipt, key, value);
@@ -318,5 +334,32 @@ impl Engine {
     /// Whether a session here was given a message, by its cursor.
     pub fn was_given(&self, room: RoomId, session: &str, arrival: u64) -> bool {
         self.deliveries.was_given(room, session, arrival)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: RoomId = RoomId([1; 32]);
+    const CHAIN: EntryId = EntryId([2; 32]);
+
+    fn own(at: u64, due_ms: Option<u64>) -> Own {
+        let receipt = Receipt::new(Salt([0; 16]), None);
+        let record = ReceiptRecord { receipt, entry: None, seq: 0, at, own: None };
+        Own { record, chain: Some(CHAIN), due_ms, written_ms: None }
+    }
+
+    #[test]
+    fn the_session_told_longest_ago_is_forgotten_with_its_row() {
+        let mut receipts = Receipts::default();
+        for (session, at, due_ms) in [("new", 0, Some(7)), ("old", 1, None), ("late", 2, None)] {
+            receipts.own.insert((ROOM, session.into()), own(at, due_ms));
+        }
+        let mut ops = Vec::new();
+        receipts.forget_own(&mut ops);
+        let left: Vec<&str> = receipts.own.keys().map(|(_, session)| session.as_str()).collect();
+        assert_eq!(left, ["late", "new"]);
+        assert_eq!(ops, [Op::Delete { table: Table::Receipt, key: key(&ROOM, &CHAIN, &Salt([0; 16])) }]);
     }
 }

@@ -15,6 +15,8 @@ use crate::room::record::CursorRecord;
 const MAX_CURSORS: usize = 4096;
 /// What a session may be given of a room ahead of what came before: the rest waits for its prompt.
 pub(in crate::engine) const MAX_AHEAD: usize = 256;
+/// How much of that a prompt may use up for what waits for one: a whole take of what does not is left, whoever says what.
+pub(super) const MAX_DIGEST_AHEAD: usize = MAX_AHEAD - 64;
 
 /// Cursors and takes.
 pub(in crate::engine) struct Deliveries {

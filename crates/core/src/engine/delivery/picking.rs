@@ -5,7 +5,7 @@ use parlor_wire::{EntryId, RoomId};
 
 use super::cursors::MAX_AHEAD;
 use super::{RoomRead, TAKE_ROWS, TakeJob, is_for};
-use crate::engine::api::{Level, Listener, MessageView, Take, TakeRoom};
+use crate::engine::api::{Level, Listener, MessageView, Take, TakeRoom, UrgentView};
 use crate::engine::{Engine, Pending};
 use crate::persist::{DataRow, Query};
 
@@ -70,19 +70,35 @@ impl Engine {
 
     fn picked(&self, take: &Take, room: RoomId) -> Vec<EntryId> {
         let space = self.space_ahead(take, room);
-        let urgent = || {
-            let all = self.urgent_in(room, &take.listener()).into_iter();
-            let heard = all.filter(|view| !take.deny.contains(&(room, view.peer)));
-            heard.map(|view| view.id).take(PICK_ROWS.min(space)).collect()
-        };
-        if take.moment.is_between_prompts() && (self.is_spent(take, room) || take.level(room) == Level::None)
-        {
+        let nothing = take.level(room) == Level::None || self.is_reserve_spent(take, room);
+        if take.moment.is_between_prompts() && nothing {
             return Vec::new();
         }
         match &take.only {
             Some(ids) => ids.iter().copied().take(PICK_ROWS.min(space)).collect(),
-            None => urgent(),
+            None => self.picked_urgent(take, room, space),
         }
+    }
+
+    /// What does not wait for a prompt; of a room whose budget is spent, questions to this session alone.
+    fn picked_urgent(&self, take: &Take, room: RoomId, space: usize) -> Vec<EntryId> {
+        let spent = self.is_spent(take, room);
+        let all = self.urgent_in(room, &take.listener()).into_iter();
+        let heard = all.filter(|view| !take.deny.contains(&(room, view.peer)));
+        let asks_you = |view: &UrgentView| view.asks && view.to_you;
+        let mut wanted: Vec<UrgentView> = heard.filter(|view| !spent || asks_you(view)).collect();
+        // Questions first: of what is chosen here more is held back by level and form.
+        wanted.sort_by_key(|view| !asks_you(view));
+        wanted.iter().map(|view| view.id).take(PICK_ROWS.min(space)).collect()
+    }
+
+    /// What of a room whose budget is spent is given at a prompt all the same; none where there is nothing.
+    pub(super) fn reserved(&self, take: &Take, room: RoomId) -> Option<Query> {
+        let ids = match self.is_reserve_spent(take, room) {
+            true => Vec::new(),
+            false => self.picked_urgent(take, room, self.space_ahead(take, room)),
+        };
+        (!ids.is_empty()).then_some(Query::Entries { room, ids })
     }
 
     pub(super) fn picked_rows(&mut self, mut job: TakeJob, rows: Vec<DataRow>) {
@@ -103,6 +119,10 @@ impl Engine {
         let views = wanted.take(PICK_ROWS.min(self.space_ahead(&job.take, room))).collect();
         let Some(read) = job.read.last_mut() else { return };
         read.views = views;
+        if !job.take.picks() {
+            // The others are counted: the room's budget is spent.
+            return self.take_count(job);
+        }
         job.rest.pop_front();
         self.pick_next(job);
     }

@@ -36,6 +36,14 @@ impl Pairs {
         limits::MAX_DISTURBANCES.saturating_sub(lately)
     }
 
+    /// How often all sessions of an identity together may still disturb a session here now.
+    pub(in crate::engine) fn left_of_peer(&self, session: &str, peer: PeerId, now_ms: u64) -> usize {
+        let first = (session.to_owned(), peer, None);
+        let all = self.disturbed.range(first..).take_while(|((to, by, _), _)| to == session && *by == peer);
+        let lately = all.flat_map(|(_, times)| times).filter(|at| **at + HOUR_MS > now_ms).count();
+        limits::MAX_DISTURBANCES_OF_PEER.saturating_sub(lately)
+    }
+
     /// One has disturbed the other.
     pub(in crate::engine) fn note(
         &mut self,
@@ -106,6 +114,20 @@ mod tests {
         );
         assert_eq!(pairs.left("t", BOB, Some("api"), 100), limits::MAX_DISTURBANCES, "another session here");
         assert_eq!(pairs.left("s", BOB, Some("api"), HOUR_MS), 1, "the first is an hour ago");
+    }
+
+    #[test]
+    fn one_identity_disturbs_so_often_under_whatever_labels() {
+        let mut pairs = Pairs::default();
+        for at in 0..limits::MAX_DISTURBANCES_OF_PEER as u64 {
+            assert!(pairs.left_of_peer("s", BOB, at) > 0);
+            pairs.note("s", BOB, (at > 0).then(|| at.to_string()), at);
+        }
+        assert_eq!(pairs.left_of_peer("s", BOB, 100), 0);
+        let full = limits::MAX_DISTURBANCES_OF_PEER;
+        assert_eq!(pairs.left_of_peer("t", BOB, 100), full, "another session here");
+        assert_eq!(pairs.left_of_peer("s", PeerId([3; 32]), 100), full, "somebody else");
+        assert_eq!(pairs.left_of_peer("s", BOB, HOUR_MS), 1, "the first is an hour ago");
     }
 
     #[test]
