@@ -2,10 +2,12 @@
 //! it fetched, as long as there is room, so that others may have them from here. Must not open one.
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use parlor_wire::EntryId;
+use parlor_wire::file::BlobNamer;
 use parlor_wire::ids::{BodyHash, base32};
 use tempfile::NamedTempFile;
 
@@ -15,6 +17,8 @@ pub(crate) const OWN_QUOTA_BYTES: u64 = 128 * 1024 * 1024 * 1024;
 pub(crate) const GOT_QUOTA_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Parts of what is being fetched, in number; each may grow to the length that was announced.
 const MAX_PARTS: usize = 64;
+/// What is read at once of what is named again.
+const PIECE_BYTES: usize = 256 * 1024;
 /// What is sealed and not announced yet.
 const NEW: &str = "new";
 /// What has come of a file.
@@ -47,6 +51,17 @@ fn listed(dir: &Path) -> Vec<(PathBuf, u64)> {
         .collect();
     found.sort();
     found.into_iter().map(|(_, path, len)| (path, len)).collect()
+}
+
+/// The name of what lies sealed in a file.
+fn named(path: &Path) -> io::Result<BodyHash> {
+    let (mut file, mut namer, mut piece) = (File::open(path)?, BlobNamer::default(), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(namer.name()),
+            len => namer.update(&piece[..len]),
+        }
+    }
 }
 
 fn is_called(path: &Path, ending: &str) -> bool {
@@ -113,10 +128,16 @@ impl Shelf {
         [own.clone(), self.got.join(&name), own.with_extension(NEW)].into_iter().find(|path| path.is_file())
     }
 
+    /// Where the part of one announced file lies. Each announcement has its own: who announces a file of another again, with
+    /// a key or length that is wrong, must not reach what comes for the first.
+    fn part_path(&self, entry: &EntryId) -> PathBuf {
+        self.got.join(base32().encode(&entry.0)).with_extension(PART)
+    }
+
     /// What has come of a file that is being fetched, to be read and written on.
-    pub(crate) fn part(&self, blob: &BodyHash) -> io::Result<File> {
+    pub(crate) fn part(&self, entry: &EntryId) -> io::Result<File> {
         make(&self.got)?;
-        let path = self.got.join(name(blob)).with_extension(PART);
+        let path = self.part_path(entry);
         let parts: Vec<_> = listed(&self.got).into_iter().filter(|(path, _)| is_called(path, PART)).collect();
         if !path.exists() && parts.len() >= MAX_PARTS {
             // What nobody went on with longest is begun anew, should it be wanted again.
@@ -128,14 +149,20 @@ impl Shelf {
     }
 
     /// Throws away what has come.
-    pub(crate) fn forget_part(&self, blob: &BodyHash) {
-        _ = std::fs::remove_file(self.got.join(name(blob)).with_extension(PART));
+    pub(crate) fn forget_part(&self, entry: &EntryId) {
+        _ = std::fs::remove_file(self.part_path(entry));
     }
 
-    /// All of it has come: it is held for others, and the oldest such give way.
-    pub(crate) fn keep_got(&self, blob: &BodyHash) -> io::Result<()> {
-        let path = self.got.join(name(blob));
-        std::fs::rename(path.with_extension(PART), &path)?;
+    /// All of it has come: it is held for others if it is what was announced, and the oldest such give way.
+    pub(crate) fn keep_got(&self, entry: &EntryId, blob: &BodyHash) -> io::Result<()> {
+        let part = self.part_path(entry);
+        if named(&part)? != *blob {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is not the sealed file that was announced",
+            ));
+        }
+        std::fs::rename(part, self.got.join(name(blob)))?;
         self.make_room(GOT_QUOTA_BYTES);
         Ok(())
     }
@@ -175,10 +202,11 @@ mod tests {
     }
 
     fn got(shelf: &Shelf, number: u8, len: usize) -> BodyHash {
-        let blob = BodyHash([number; 32]);
-        shelf.part(&blob).unwrap().write_all(&vec![0; len]).unwrap();
-        shelf.keep_got(&blob).unwrap();
-        blob
+        let (entry, bytes, mut namer) = (EntryId([number; 32]), vec![number; len], BlobNamer::default());
+        shelf.part(&entry).unwrap().write_all(&bytes).unwrap();
+        namer.update(&bytes);
+        shelf.keep_got(&entry, &namer.name()).unwrap();
+        namer.name()
     }
 
     #[test]
@@ -206,6 +234,15 @@ mod tests {
         assert_eq!(shelf.undecided(), [kept]);
         shelf.forget_new(&kept);
         assert_eq!(shelf.find(&kept), None);
+    }
+
+    #[test]
+    fn a_sealed_copy_that_is_not_what_was_announced_is_not_held() {
+        let (_dir, shelf) = shelf();
+        let (entry, blob) = (EntryId([3; 32]), BodyHash([4; 32]));
+        shelf.part(&entry).unwrap().write_all(b"something else").unwrap();
+        assert!(shelf.keep_got(&entry, &blob).is_err());
+        assert_eq!(shelf.find(&blob), None);
     }
 
     #[test]
