@@ -281,7 +281,9 @@ async fn finish(
 
 /// Keeps the sealed copy for others. The file itself is verified and in its place, whatever becomes of the copy.
 fn keep(shelf: &Shelf, wanted: &Wanted) {
-    if let Err(error) = shelf.keep_got(&wanted.entry, &wanted.file.blob) {
+    let blob = &wanted.file.blob;
+    let kept = shelf.hold_for(blob, &wanted.room).and_then(|()| shelf.keep_got(&wanted.entry, blob));
+    if let Err(error) = kept {
         tracing::warn!(%error, "the sealed copy of a file that was fetched is not kept");
         shelf.forget_part(&wanted.entry);
     }

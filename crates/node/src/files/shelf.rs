@@ -1,14 +1,15 @@
 //! The sealed files a node holds, in `blobs` below its home: those it dropped, for as long as they are announced, and those
-//! it fetched, as long as there is room, so that others may have them from here. Must not open one.
+//! it fetched, as long as there is room, so that others may have them from here; and of each, for which rooms it is held.
+//! Must not open one.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use parlor_wire::EntryId;
 use parlor_wire::file::BlobNamer;
 use parlor_wire::ids::{BodyHash, base32};
+use parlor_wire::{EntryId, RoomId};
 use tempfile::NamedTempFile;
 
 /// Sealed files of one's own, together: a person who shares more than this shares a disk.
@@ -30,6 +31,8 @@ const SEALING: &str = ".sealing-";
 pub(crate) struct Shelf {
     own: PathBuf,
     got: PathBuf,
+    /// A directory for each sealed file, and in it an empty file for each room it is held for.
+    rooms: PathBuf,
 }
 
 fn name(blob: &BodyHash) -> String {
@@ -64,13 +67,19 @@ fn named(path: &Path) -> io::Result<BodyHash> {
     }
 }
 
+/// The sealed file that lies under a name.
+fn blob_of(path: &Path) -> Option<BodyHash> {
+    let bytes = base32().decode(path.file_stem()?.to_str()?.as_bytes()).ok()?;
+    Some(BodyHash(bytes.as_slice().try_into().ok()?))
+}
+
 fn is_called(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found == ending)
 }
 
 impl Shelf {
     pub(crate) fn at(dir: PathBuf) -> Self {
-        Self { own: dir.join("own"), got: dir.join("got") }
+        Self { own: dir.join("own"), got: dir.join("got"), rooms: dir.join("rooms") }
     }
 
     /// A file to seal into.
@@ -97,19 +106,35 @@ impl Shelf {
         std::fs::rename(path.with_extension(NEW), path)
     }
 
+    /// From here on it is held for a room: dropped there by this node, or fetched from there. An announcement by
+    /// somebody else does not say that, or who was put out of one room would have its files through another.
+    pub(crate) fn hold_for(&self, blob: &BodyHash, room: &RoomId) -> io::Result<()> {
+        let dir = self.rooms.join(name(blob));
+        make(&dir)?;
+        File::create(dir.join(base32().encode(&room.0))).map(|_| ())
+    }
+
+    /// Whether it may be given to members of a room.
+    pub(crate) fn is_held_for(&self, blob: &BodyHash, room: &RoomId) -> bool {
+        self.rooms.join(name(blob)).join(base32().encode(&room.0)).is_file()
+    }
+
+    /// One's own sealed files of which no room is noted: they were dropped before rooms were.
+    pub(crate) fn without_room(&self) -> Vec<BodyHash> {
+        let own = listed(&self.own).into_iter().filter_map(|(path, _)| blob_of(&path));
+        own.filter(|blob| !self.rooms.join(name(blob)).is_dir()).collect()
+    }
+
     /// It is not going to be announced.
     pub(crate) fn forget_new(&self, blob: &BodyHash) {
+        _ = std::fs::remove_dir_all(self.rooms.join(name(blob)));
         _ = std::fs::remove_file(self.own.join(name(blob)).with_extension(NEW));
     }
 
     /// Sealed files of which it is not known whether they were announced: the node was killed meanwhile.
     pub(crate) fn undecided(&self) -> Vec<BodyHash> {
         let new = listed(&self.own).into_iter().filter(|(path, _)| is_called(path, NEW));
-        new.filter_map(|(path, _)| {
-            let bytes = base32().decode(path.file_stem()?.to_str()?.as_bytes()).ok()?;
-            Some(BodyHash(bytes.as_slice().try_into().ok()?))
-        })
-        .collect()
+        new.filter_map(|(path, _)| blob_of(&path)).collect()
     }
 
     /// Removes what was being sealed when the node was killed.
@@ -174,9 +199,17 @@ impl Shelf {
             if over == 0 {
                 return;
             }
-            if std::fs::remove_file(path).is_ok() {
+            if std::fs::remove_file(&path).is_ok() {
                 over = over.saturating_sub(len);
+                self.forget_rooms(&path);
             }
+        }
+    }
+
+    /// Of a copy that is gone.
+    fn forget_rooms(&self, gone: &Path) {
+        if let Some(blob) = blob_of(gone).filter(|blob| self.find(blob).is_none()) {
+            _ = std::fs::remove_dir_all(self.rooms.join(name(&blob)));
         }
     }
 
@@ -195,6 +228,8 @@ mod tests {
 
     use super::*;
 
+    const ROOM: RoomId = RoomId([5; 32]);
+
     fn shelf() -> (tempfile::TempDir, Shelf) {
         let dir = tempfile::tempdir().unwrap();
         let shelf = Shelf::at(dir.path().join("blobs"));
@@ -205,6 +240,7 @@ mod tests {
         let (entry, bytes, mut namer) = (EntryId([number; 32]), vec![number; len], BlobNamer::default());
         shelf.part(&entry).unwrap().write_all(&bytes).unwrap();
         namer.update(&bytes);
+        shelf.hold_for(&namer.name(), &ROOM).unwrap();
         shelf.keep_got(&entry, &namer.name()).unwrap();
         namer.name()
     }
@@ -219,6 +255,10 @@ mod tests {
         shelf.keep_new(sealed, &blob).unwrap();
         assert_eq!(shelf.undecided(), [blob]);
         shelf.announced(&blob).unwrap();
+        assert_eq!(shelf.without_room(), [blob]);
+        shelf.hold_for(&blob, &ROOM).unwrap();
+        assert_eq!(shelf.without_room(), []);
+        assert!(shelf.is_held_for(&blob, &ROOM) && !shelf.is_held_for(&blob, &RoomId([6; 32])));
         assert_eq!((shelf.undecided(), shelf.own_bytes()), (Vec::new(), 6));
         assert!(shelf.find(&blob).is_some());
     }
@@ -253,5 +293,6 @@ mod tests {
         File::options().write(true).open(shelf.find(&first).unwrap()).unwrap().set_modified(older).unwrap();
         shelf.make_room(150);
         assert_eq!((shelf.find(&first), shelf.find(&second).is_some()), (None, true));
+        assert!(!shelf.is_held_for(&first, &ROOM) && shelf.is_held_for(&second, &ROOM));
     }
 }
