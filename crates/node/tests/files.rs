@@ -126,6 +126,17 @@ fn a_file_is_given_to_members_by_its_announcement_and_to_nobody_by_its_name() {
     assert_eq!(rest, came[2 * SEALED_CHUNK_BYTES..], "from a chunk on");
     assert_eq!(member.asks(&FileRequest { chunk: u64::MAX, ..right.clone() }.to_bytes()).1, b"");
 
+    // As it is with a file that was dropped in another room and that a member announces in this one as well.
+    let held_for = |room: &RoomId| {
+        let blob = base32().encode(&right.blob.0);
+        alice.home.blobs().join("rooms").join(blob).join(base32().encode(&room.0))
+    };
+    let elsewhere = held_for(&other.room.id.parse().unwrap());
+    std::fs::rename(held_for(&room), &elsewhere).unwrap();
+    assert_eq!(member.asks(&right.to_bytes()), (Some(FileAnswer::No), Vec::new()), "held for another room");
+    std::fs::rename(&elsewhere, held_for(&room)).unwrap();
+    assert_eq!(member.asks(&right.to_bytes()).0, Some(FileAnswer::Comes));
+
     let wrong = [
         ("another room", FileRequest { room: other.room.id.parse().unwrap(), ..right.clone() }),
         ("no such room", FileRequest { room: RoomId([1; 32]), ..right.clone() }),

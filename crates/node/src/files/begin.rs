@@ -1,9 +1,10 @@
 //! What is done about files when a node starts: what a killed one left half done goes, what it had announced stays, and the
 //! carriers are told where callers go. Must not hold up the start.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parlor_wire::RoomId;
 use parlor_wire::ids::BodyHash;
 use tokio::sync::mpsc;
 
@@ -25,34 +26,40 @@ impl Files {
         let undecided = tokio::task::spawn_blocking(move || {
             place::tidy(&files.rooms);
             files.shelf.tidy();
-            files.shelf.undecided()
+            (files.shelf.undecided(), files.shelf.without_room())
         });
-        let undecided = undecided.await.unwrap_or_default();
-        if undecided.is_empty() {
+        let (undecided, without_room) = undecided.await.unwrap_or_default();
+        if undecided.is_empty() && without_room.is_empty() {
             return;
         }
         // Where the log cannot be read they wait for the next start.
         let Some(announced) = self.announced().await else { return };
         for blob in undecided {
-            if announced.contains(&blob) {
+            if announced.contains_key(&blob) {
                 _ = self.shelf.announced(&blob);
             } else {
                 self.shelf.forget_new(&blob);
             }
         }
+        for blob in without_room {
+            if let Some(room) = announced.get(&blob) {
+                _ = self.shelf.hold_for(&blob, room);
+            }
+        }
     }
 
-    /// The files of all rooms' newest announcements.
-    async fn announced(&self) -> Option<BTreeSet<BodyHash>> {
+    /// The files of this node's own among all rooms' newest announcements, with the room of each.
+    async fn announced(&self) -> Option<BTreeMap<BodyHash, RoomId>> {
         let listed = self.driver.view(|engine| {
             let rooms = engine.rooms().into_iter().map(|room| room.id);
             rooms.map(|room| (room, engine.files(&room))).collect::<Vec<_>>()
         });
-        let mut announced = BTreeSet::new();
+        let mut announced = BTreeMap::new();
         for (room, ids) in listed.await.ok()? {
             for page in ids.chunks(crate::driver::PAGE_ROWS as usize) {
                 let messages = self.driver.messages(room, page).await.ok()?;
-                announced.extend(messages.into_iter().filter_map(|message| Some(message.file?.blob)));
+                let own = messages.into_iter().filter(|message| message.own);
+                announced.extend(own.filter_map(|message| Some((message.file?.blob, message.room))));
             }
         }
         Some(announced)

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::intake::{Intake, Refused};
-use super::{Files, Progress, Wanted, place};
+use super::{Files, Progress, Shelf, Wanted, place};
 use crate::carriers::p2p::FileLink;
 use crate::errors;
 
@@ -126,7 +126,7 @@ fn has_space(files: &Files, wanted: &Wanted, done: u64) -> Result<(), ApiError> 
     let needed = sealed.saturating_add(wanted.file.length).saturating_sub(done).saturating_add(SPARE_BYTES);
     match files.shelf.free_bytes() {
         Some(free) if free < needed => {
-            files.shelf.forget_part(&wanted.file.blob);
+            files.shelf.forget_part(&wanted.entry);
             Err(full(files, wanted))
         }
         _ => Ok(()),
@@ -257,13 +257,13 @@ async fn finish(
     let (shared, file) = (Arc::clone(files), wanted.clone());
     let work = move || {
         let Some(plain) = intake.finish(&file) else {
-            shared.shelf.forget_part(&file.file.blob);
+            shared.shelf.forget_part(&file.entry);
             return Ok(None);
         };
         let dir = place::make(&shared.rooms, &name, file.room)?;
         let path = place::put(plain, &dir, &file.file.disk_name)?;
         if keeps {
-            shared.shelf.keep_got(&file.file.blob)?;
+            keep(&shared.shelf, &file);
         }
         Ok(Some((dir, path)))
     };
@@ -279,10 +279,20 @@ async fn finish(
     Ok(path)
 }
 
+/// Keeps the sealed copy for others. The file itself is verified and in its place, whatever becomes of the copy.
+fn keep(shelf: &Shelf, wanted: &Wanted) {
+    let blob = &wanted.file.blob;
+    let kept = shelf.hold_for(blob, &wanted.room).and_then(|()| shelf.keep_got(&wanted.entry, blob));
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the sealed copy of a file that was fetched is not kept");
+        shelf.forget_part(&wanted.entry);
+    }
+}
+
 /// What this machine could not do. A full disk is left as it was before.
 fn failed(files: &Files, wanted: &Wanted, error: &io::Error) -> ApiError {
     if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        files.shelf.forget_part(&wanted.file.blob);
+        files.shelf.forget_part(&wanted.entry);
         return full(files, wanted);
     }
     ApiError::new(ErrorKind::Machine, format!("the file could not be written: {error}"))

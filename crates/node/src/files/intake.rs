@@ -49,7 +49,7 @@ impl Intake {
             intake.replay(&mut File::open(held)?)?;
             return Ok(intake);
         }
-        let mut part = shelf.part(&wanted.file.blob)?;
+        let mut part = shelf.part(&wanted.entry)?;
         let kept = intake.replay(&mut part)?;
         // From the last whole chunk on; what lies behind it came incomplete or not at all.
         part.set_len(kept)?;
@@ -124,5 +124,58 @@ impl Intake {
     /// The whole file, if it is the one that was announced.
     pub(super) fn finish(self, wanted: &Wanted) -> Option<NamedTempFile> {
         (self.is_whole() && self.namer.name() == wanted.file.blob).then_some(self.plain)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use parlor_core::crypto::FileKey;
+    use parlor_core::engine::api::FileView;
+    use parlor_core::text::{Mode, clean};
+    use parlor_wire::{EntryId, PeerId, RoomId};
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::seal::{Sealing, seal};
+    use super::*;
+
+    fn wanted(entry: u8, sealed: &Sealing, key: &FileKey, length: u64) -> Wanted {
+        let file = FileView {
+            name: clean("plan", Mode::Line { limit_chars: 99 }),
+            disk_name: "plan".into(),
+            length,
+            blob: sealed.blob,
+            key: key.clone(),
+            path: None,
+        };
+        Wanted { room: RoomId([1; 32]), entry: EntryId([entry; 32]), peer: PeerId([2; 32]), file }
+    }
+
+    #[test]
+    fn a_second_announcement_of_a_file_with_a_wrong_key_or_length_leaves_the_fetch_of_the_first_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan");
+        std::fs::write(&path, vec![7; 200_000]).unwrap();
+        let from = Shelf::at(dir.path().join("from"));
+        let sealed =
+            seal(File::open(path).unwrap(), &from, false, &CancellationToken::new(), |_| ()).unwrap();
+        let bytes = std::fs::read(from.find(&sealed.blob).unwrap()).unwrap();
+
+        let to = Shelf::at(dir.path().join("to"));
+        let right = wanted(1, &sealed, &sealed.key, sealed.length);
+        let mut intake = Intake::begin(&to, dir.path(), &right, None).unwrap();
+        let mut chunks = bytes.chunks(SEALED_CHUNK_BYTES);
+        intake.feed(chunks.next().unwrap()).unwrap();
+        for wrong in [
+            wanted(2, &sealed, &FileKey::new([9; 32]), sealed.length),
+            wanted(3, &sealed, &sealed.key, 1 << 36),
+        ] {
+            drop(Intake::begin(&to, dir.path(), &wrong, None).unwrap());
+            to.forget_part(&wrong.entry);
+        }
+        chunks.for_each(|chunk| intake.feed(chunk).unwrap());
+        assert!(intake.finish(&right).is_some());
+        to.keep_got(&right.entry, &sealed.blob).unwrap();
+        assert_eq!(std::fs::read(to.find(&sealed.blob).unwrap()).unwrap(), bytes);
     }
 }

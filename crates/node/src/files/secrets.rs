@@ -1,5 +1,5 @@
 //! Looks for secrets in what is about to leave: the rules of Betterleaks, distilled (`secrets/update.py`), over a window that
-//! moves through the file. Says which rule and which line, and never the secret. Must not keep more than the window.
+//! moves through the file, be it text, text in UTF-16 or binary. Says which rule and which line, and never the secret. Must not keep more than two windows.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, OnceLock};
@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 /// What of the window before is looked at again: as much as the longest secret there are rules for.
 const OVERLAP_BYTES: usize = 8 * 1024;
+/// Zero bytes that belong to a letter of UTF-32.
+const ZEROS_OF_LETTER: usize = 3;
 const RULES: &str = include_str!("secrets/rules.toml");
 
 /// A secret that was found.
@@ -115,40 +117,77 @@ fn entropy(text: &[u8]) -> f64 {
     -counts.iter().filter(|count| **count > 0).map(|count| share(count) * share(count).log2()).sum::<f64>()
 }
 
-/// Looks through a file as it goes by.
+/// Looks through a file as it goes by: at its text, at what of binary data can be printed, and at text of which each letter
+/// takes two bytes or four.
 #[derive(Default)]
 pub(crate) struct Scanner {
-    window: Vec<u8>,
-    /// Lines before the window.
-    lines: u64,
+    plain: Window,
+    wide: Window,
+    /// Zero bytes at the end of what went by.
+    zeros: usize,
+    /// Whether there was one in the bytes before.
+    had_zeros: bool,
 }
 
 impl Scanner {
-    /// The next bytes of the file. What has a zero byte in it is no text, and is passed over.
+    /// The next bytes of the file.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Option<Finding> {
-        if bytes.contains(&0) {
-            self.lines += newlines(&self.window) + newlines(bytes);
-            self.window.clear();
-            return None;
-        }
-        self.window.extend_from_slice(bytes);
-        let found = self.look();
-        let passed = self.window.len().saturating_sub(OVERLAP_BYTES);
-        self.lines += newlines(&self.window[..passed]);
-        self.window.drain(..passed);
+        let has_zeros = bytes.contains(&0);
+        // A zero byte does not make a file one that has no secrets in it: the rest is looked at as it stands between.
+        let plain = bytes.iter().map(|byte| if has_zeros { printable(*byte) } else { *byte });
+        self.plain.text.extend(plain);
+        self.widen(bytes);
+        // Without zero bytes both are the same.
+        let in_wide = if has_zeros || self.had_zeros { self.wide.look() } else { None };
+        self.had_zeros = has_zeros;
+        let found = self.plain.look().or(in_wide);
+        self.plain.pass();
+        self.wide.pass();
         found
     }
 
+    /// Letters of UTF-16 and UTF-32 are those of ASCII with zero bytes between, in either order and from any byte on.
+    fn widen(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.zeros = if *byte == 0 { self.zeros + 1 } else { 0 };
+            if self.zeros == 0 || self.zeros > ZEROS_OF_LETTER {
+                self.wide.text.push(printable(*byte));
+            }
+        }
+    }
+}
+
+/// What cannot be printed parts what can.
+fn printable(byte: u8) -> u8 {
+    if byte.is_ascii_graphic() || byte == b'\n' { byte } else { b' ' }
+}
+
+/// What is looked at together.
+#[derive(Default)]
+struct Window {
+    text: Vec<u8>,
+    /// Lines before it.
+    lines: u64,
+}
+
+impl Window {
     fn look(&self) -> Option<Finding> {
         let all = ALL.as_ref()?;
-        let hits = all.keywords.find_overlapping_iter(&self.window);
+        let hits = all.keywords.find_overlapping_iter(&self.text);
         let near: BTreeSet<usize> = hits.map(|hit| all.of_keyword[hit.pattern().as_usize()]).collect();
-        let first = near.into_iter().filter_map(|at| Some((all.rules[at].first_in(&self.window)?, at))).min();
+        let first = near.into_iter().filter_map(|at| Some((all.rules[at].first_in(&self.text)?, at))).min();
         let (start, rule) = first?;
         Some(Finding {
             rule: all.rules[rule].id.clone(),
-            line: self.lines + newlines(&self.window[..start]) + 1,
+            line: self.lines + newlines(&self.text[..start]) + 1,
         })
+    }
+
+    /// Goes on, keeping the end of what was looked at.
+    fn pass(&mut self) {
+        let passed = self.text.len().saturating_sub(OVERLAP_BYTES);
+        self.lines += newlines(&self.text[..passed]);
+        self.text.drain(..passed);
     }
 }
 
@@ -204,15 +243,44 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_code_and_what_is_no_text_pass() {
+    fn plain_text_and_code_pass() {
         assert_eq!(look("the key of the room is kept by its members\n"), None);
         assert_eq!(look(include_str!("secrets.rs")), None);
         assert_eq!(look(&format!("token = ghp_{}", "a".repeat(36))), None, "nothing random");
-        let binary = [b"\0\0".as_slice(), github().as_bytes()].concat();
-        assert_eq!(Scanner::default().feed(&binary), None);
-        let lines = [b"\n\0\n".as_slice()].concat();
+        let noise: Vec<u8> =
+            (0_u32..1 << 18).map(|at| (at.wrapping_mul(at ^ 0x9e37_79b9) >> 13) as u8).collect();
         let mut scanner = Scanner::default();
-        assert_eq!(scanner.feed(&lines), None);
-        assert_eq!(scanner.feed(github().as_bytes()).unwrap().line, 3);
+        assert_eq!(noise.chunks(64 * 1024).find_map(|chunk| scanner.feed(chunk)), None);
+    }
+
+    #[test]
+    fn a_zero_byte_hides_no_secret() {
+        let text = format!("one\ntoken = {}\n", github());
+        for (before, after) in [("\0", ""), ("", "\0"), ("\0\0\u{1}", "\0\0"), ("name\0\0\0\0\0", "\0")] {
+            let found =
+                look(&[before, &text, after].concat()).unwrap_or_else(|| panic!("{before:?} {after:?}"));
+            assert_eq!((found.rule.as_str(), found.line), ("github-pat", 2));
+        }
+        let secret = github();
+        let (start, end) = secret.split_at(20);
+        assert!(look(&format!("{start}\0{end}")).is_some(), "inside of it");
+    }
+
+    #[test]
+    fn a_secret_in_utf_16_is_found_in_either_order_and_across_chunks() {
+        let text = format!(
+            "\u{feff}eins\nzw\u{f6}lf \u{4e2d}\n{}token = {}\n",
+            "x".repeat(32 * 1024 - 40),
+            github()
+        );
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let wide: Vec<u8> = text.chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
+        let shifted = [b"x", little.as_slice()].concat();
+        for bytes in [little, big, wide, shifted] {
+            let mut scanner = Scanner::default();
+            let found = bytes.chunks(64 * 1024).find_map(|chunk| scanner.feed(chunk)).unwrap();
+            assert_eq!((found.rule.as_str(), found.line), ("github-pat", 3));
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Handing files to members who ask: only what was announced in a room both are in, by a message that counts, on the carrier
-//! that room travels by. All that fails is answered by one word. Must not open a file's seal.
+//! that room travels by, and what this node itself dropped in that room or fetched from it. All that fails is answered by one word. Must not open a file's seal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +99,9 @@ async fn read_request(caller: &mut FileStream) -> Option<FileRequest> {
 /// The sealed file at the chunk that is asked for, if it is held and the caller may have it.
 async fn found(files: &Files, caller: &FileStream, request: &FileRequest) -> Result<File, FileAnswer> {
     if !may_have(files, caller, request).await || !is_announced(files, request).await {
+        return Err(FileAnswer::No);
+    }
+    if !files.shelf.is_held_for(&request.blob, &request.room) {
         return Err(FileAnswer::No);
     }
     let path = files.shelf.find(&request.blob).ok_or(FileAnswer::No)?;

@@ -1,12 +1,15 @@
 //! The sealed files a node holds, in `blobs` below its home: those it dropped, for as long as they are announced, and those
-//! it fetched, as long as there is room, so that others may have them from here. Must not open one.
+//! it fetched, as long as there is room, so that others may have them from here; and of each, for which rooms it is held.
+//! Must not open one.
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use parlor_wire::file::BlobNamer;
 use parlor_wire::ids::{BodyHash, base32};
+use parlor_wire::{EntryId, RoomId};
 use tempfile::NamedTempFile;
 
 /// Sealed files of one's own, together: a person who shares more than this shares a disk.
@@ -15,6 +18,8 @@ pub(crate) const OWN_QUOTA_BYTES: u64 = 128 * 1024 * 1024 * 1024;
 pub(crate) const GOT_QUOTA_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Parts of what is being fetched, in number; each may grow to the length that was announced.
 const MAX_PARTS: usize = 64;
+/// What is read at once of what is named again.
+const PIECE_BYTES: usize = 256 * 1024;
 /// What is sealed and not announced yet.
 const NEW: &str = "new";
 /// What has come of a file.
@@ -26,6 +31,8 @@ const SEALING: &str = ".sealing-";
 pub(crate) struct Shelf {
     own: PathBuf,
     got: PathBuf,
+    /// A directory for each sealed file, and in it an empty file for each room it is held for.
+    rooms: PathBuf,
 }
 
 fn name(blob: &BodyHash) -> String {
@@ -49,13 +56,30 @@ fn listed(dir: &Path) -> Vec<(PathBuf, u64)> {
     found.into_iter().map(|(_, path, len)| (path, len)).collect()
 }
 
+/// The name of what lies sealed in a file.
+fn named(path: &Path) -> io::Result<BodyHash> {
+    let (mut file, mut namer, mut piece) = (File::open(path)?, BlobNamer::default(), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(namer.name()),
+            len => namer.update(&piece[..len]),
+        }
+    }
+}
+
+/// The sealed file that lies under a name.
+fn blob_of(path: &Path) -> Option<BodyHash> {
+    let bytes = base32().decode(path.file_stem()?.to_str()?.as_bytes()).ok()?;
+    Some(BodyHash(bytes.as_slice().try_into().ok()?))
+}
+
 fn is_called(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found == ending)
 }
 
 impl Shelf {
     pub(crate) fn at(dir: PathBuf) -> Self {
-        Self { own: dir.join("own"), got: dir.join("got") }
+        Self { own: dir.join("own"), got: dir.join("got"), rooms: dir.join("rooms") }
     }
 
     /// A file to seal into.
@@ -82,19 +106,35 @@ impl Shelf {
         std::fs::rename(path.with_extension(NEW), path)
     }
 
+    /// From here on it is held for a room: dropped there by this node, or fetched from there. An announcement by
+    /// somebody else does not say that, or who was put out of one room would have its files through another.
+    pub(crate) fn hold_for(&self, blob: &BodyHash, room: &RoomId) -> io::Result<()> {
+        let dir = self.rooms.join(name(blob));
+        make(&dir)?;
+        File::create(dir.join(base32().encode(&room.0))).map(|_| ())
+    }
+
+    /// Whether it may be given to members of a room.
+    pub(crate) fn is_held_for(&self, blob: &BodyHash, room: &RoomId) -> bool {
+        self.rooms.join(name(blob)).join(base32().encode(&room.0)).is_file()
+    }
+
+    /// One's own sealed files of which no room is noted: they were dropped before rooms were.
+    pub(crate) fn without_room(&self) -> Vec<BodyHash> {
+        let own = listed(&self.own).into_iter().filter_map(|(path, _)| blob_of(&path));
+        own.filter(|blob| !self.rooms.join(name(blob)).is_dir()).collect()
+    }
+
     /// It is not going to be announced.
     pub(crate) fn forget_new(&self, blob: &BodyHash) {
+        _ = std::fs::remove_dir_all(self.rooms.join(name(blob)));
         _ = std::fs::remove_file(self.own.join(name(blob)).with_extension(NEW));
     }
 
     /// Sealed files of which it is not known whether they were announced: the node was killed meanwhile.
     pub(crate) fn undecided(&self) -> Vec<BodyHash> {
         let new = listed(&self.own).into_iter().filter(|(path, _)| is_called(path, NEW));
-        new.filter_map(|(path, _)| {
-            let bytes = base32().decode(path.file_stem()?.to_str()?.as_bytes()).ok()?;
-            Some(BodyHash(bytes.as_slice().try_into().ok()?))
-        })
-        .collect()
+        new.filter_map(|(path, _)| blob_of(&path)).collect()
     }
 
     /// Removes what was being sealed when the node was killed.
@@ -113,10 +153,16 @@ impl Shelf {
         [own.clone(), self.got.join(&name), own.with_extension(NEW)].into_iter().find(|path| path.is_file())
     }
 
+    /// Where the part of one announced file lies. Each announcement has its own: who announces a file of another again, with
+    /// a key or length that is wrong, must not reach what comes for the first.
+    fn part_path(&self, entry: &EntryId) -> PathBuf {
+        self.got.join(base32().encode(&entry.0)).with_extension(PART)
+    }
+
     /// What has come of a file that is being fetched, to be read and written on.
-    pub(crate) fn part(&self, blob: &BodyHash) -> io::Result<File> {
+    pub(crate) fn part(&self, entry: &EntryId) -> io::Result<File> {
         make(&self.got)?;
-        let path = self.got.join(name(blob)).with_extension(PART);
+        let path = self.part_path(entry);
         let parts: Vec<_> = listed(&self.got).into_iter().filter(|(path, _)| is_called(path, PART)).collect();
         if !path.exists() && parts.len() >= MAX_PARTS {
             // What nobody went on with longest is begun anew, should it be wanted again.
@@ -128,14 +174,20 @@ impl Shelf {
     }
 
     /// Throws away what has come.
-    pub(crate) fn forget_part(&self, blob: &BodyHash) {
-        _ = std::fs::remove_file(self.got.join(name(blob)).with_extension(PART));
+    pub(crate) fn forget_part(&self, entry: &EntryId) {
+        _ = std::fs::remove_file(self.part_path(entry));
     }
 
-    /// All of it has come: it is held for others, and the oldest such give way.
-    pub(crate) fn keep_got(&self, blob: &BodyHash) -> io::Result<()> {
-        let path = self.got.join(name(blob));
-        std::fs::rename(path.with_extension(PART), &path)?;
+    /// All of it has come: it is held for others if it is what was announced, and the oldest such give way.
+    pub(crate) fn keep_got(&self, entry: &EntryId, blob: &BodyHash) -> io::Result<()> {
+        let part = self.part_path(entry);
+        if named(&part)? != *blob {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is not the sealed file that was announced",
+            ));
+        }
+        std::fs::rename(part, self.got.join(name(blob)))?;
         self.make_room(GOT_QUOTA_BYTES);
         Ok(())
     }
@@ -147,9 +199,17 @@ impl Shelf {
             if over == 0 {
                 return;
             }
-            if std::fs::remove_file(path).is_ok() {
+            if std::fs::remove_file(&path).is_ok() {
                 over = over.saturating_sub(len);
+                self.forget_rooms(&path);
             }
+        }
+    }
+
+    /// Of a copy that is gone.
+    fn forget_rooms(&self, gone: &Path) {
+        if let Some(blob) = blob_of(gone).filter(|blob| self.find(blob).is_none()) {
+            _ = std::fs::remove_dir_all(self.rooms.join(name(&blob)));
         }
     }
 
@@ -168,6 +228,8 @@ mod tests {
 
     use super::*;
 
+    const ROOM: RoomId = RoomId([5; 32]);
+
     fn shelf() -> (tempfile::TempDir, Shelf) {
         let dir = tempfile::tempdir().unwrap();
         let shelf = Shelf::at(dir.path().join("blobs"));
@@ -175,10 +237,12 @@ mod tests {
     }
 
     fn got(shelf: &Shelf, number: u8, len: usize) -> BodyHash {
-        let blob = BodyHash([number; 32]);
-        shelf.part(&blob).unwrap().write_all(&vec![0; len]).unwrap();
-        shelf.keep_got(&blob).unwrap();
-        blob
+        let (entry, bytes, mut namer) = (EntryId([number; 32]), vec![number; len], BlobNamer::default());
+        shelf.part(&entry).unwrap().write_all(&bytes).unwrap();
+        namer.update(&bytes);
+        shelf.hold_for(&namer.name(), &ROOM).unwrap();
+        shelf.keep_got(&entry, &namer.name()).unwrap();
+        namer.name()
     }
 
     #[test]
@@ -191,6 +255,10 @@ mod tests {
         shelf.keep_new(sealed, &blob).unwrap();
         assert_eq!(shelf.undecided(), [blob]);
         shelf.announced(&blob).unwrap();
+        assert_eq!(shelf.without_room(), [blob]);
+        shelf.hold_for(&blob, &ROOM).unwrap();
+        assert_eq!(shelf.without_room(), []);
+        assert!(shelf.is_held_for(&blob, &ROOM) && !shelf.is_held_for(&blob, &RoomId([6; 32])));
         assert_eq!((shelf.undecided(), shelf.own_bytes()), (Vec::new(), 6));
         assert!(shelf.find(&blob).is_some());
     }
@@ -209,6 +277,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_copy_that_is_not_what_was_announced_is_not_held() {
+        let (_dir, shelf) = shelf();
+        let (entry, blob) = (EntryId([3; 32]), BodyHash([4; 32]));
+        shelf.part(&entry).unwrap().write_all(b"something else").unwrap();
+        assert!(shelf.keep_got(&entry, &blob).is_err());
+        assert_eq!(shelf.find(&blob), None);
+    }
+
+    #[test]
     fn the_oldest_copies_of_what_was_fetched_give_way() {
         let (_dir, shelf) = shelf();
         let (first, second) = (got(&shelf, 1, 100), got(&shelf, 2, 100));
@@ -216,5 +293,6 @@ mod tests {
         File::options().write(true).open(shelf.find(&first).unwrap()).unwrap().set_modified(older).unwrap();
         shelf.make_room(150);
         assert_eq!((shelf.find(&first), shelf.find(&second).is_some()), (None, true));
+        assert!(!shelf.is_held_for(&first, &ROOM) && shelf.is_held_for(&second, &ROOM));
     }
 }

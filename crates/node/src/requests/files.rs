@@ -77,6 +77,7 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
     let stays_here = here || place::stays_here(node, room).await?;
     let name = short_name(&outgoing.name);
     let sealed = sealed(asked, outgoing, !dropping.allow_secrets).await?;
+    hold_for(node, room, &sealed)?;
     let text = file_name::announcement(&name, sealed.length);
     let key = BodyHash(*sealed.key);
     let announced = Announced { name: name.clone(), length: sealed.length, blob: sealed.blob, key };
@@ -121,6 +122,18 @@ pub(super) async fn drop_file(asked: &Asked<'_>, dropping: Dropping) -> Result<R
     }))
 }
 
+/// Before it is announced, for members ask at once.
+fn hold_for(node: &Node, room: RoomId, sealed: &Sealing) -> Result<(), ApiError> {
+    node.files.shelf.hold_for(&sealed.blob, &room).map_err(|error| {
+        node.files.shelf.forget_new(&sealed.blob);
+        not_kept(&error)
+    })
+}
+
+fn not_kept(error: &std::io::Error) -> ApiError {
+    ApiError::new(ErrorKind::Machine, format!("the sealed file could not be kept: {error}"))
+}
+
 /// What is announced is held. A retry of what was announced before sealed it once more for nothing.
 async fn settle(
     node: &Node,
@@ -132,9 +145,7 @@ async fn settle(
     let is_it = |message: &MessageView| message.file.as_ref().is_some_and(|file| file.blob == sealed.blob);
     if found.iter().any(is_it) {
         let kept = node.files.shelf.announced(&sealed.blob);
-        return kept.map_err(|error| {
-            ApiError::new(ErrorKind::Machine, format!("the sealed file could not be kept: {error}"))
-        });
+        return kept.map_err(|error| not_kept(&error));
     }
     node.files.shelf.forget_new(&sealed.blob);
     Ok(())
