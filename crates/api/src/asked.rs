@@ -28,6 +28,9 @@ pub struct Asked {
     pub answered: u64,
     /// Those beyond what the caller knows.
     pub answers: Vec<Message>,
+    /// What to say next as known: up to which of them was looked, whether it could be told or not.
+    #[serde(default)]
+    pub seen: u64,
     /// Members whose node has acknowledged it, of those linked now.
     pub reached: u64,
     /// Members other than this identity.

@@ -4,9 +4,10 @@
 mod support;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use parlor_api::{Client, Hook, Priority, Reply, Request};
-use support::{TestNode, commit, hook, injected, send, whole_hook};
+use support::{Agent, TestNode, commit, hook, injected, send, whole_hook};
 
 /// A node with a room bound to a directory, and a session that was given everything.
 fn room() -> (TestNode, tempfile::TempDir) {
@@ -108,4 +109,39 @@ fn wound_33_nobody_wakes_an_idle_session_before_a_person_has_said_so() {
     let told = waits.join().unwrap();
     let Ok(Reply::Hook(told)) = told else { panic!("{told:?}") };
     assert!(!told.wake && told.token.is_none(), "{told:?}");
+}
+
+#[test]
+fn who_knows_all_answers_that_are_kept_is_not_answered_at_once_again_and_again() {
+    let (node, dir) = room();
+    let mut agent = Agent::start(&node.home, dir.path());
+    agent.hook("SessionStart", "s2", dir.path());
+    let ask = Request::Ask {
+        to: "@all".into(),
+        room: None,
+        text: "who knows?".into(),
+        request_id: "q".into(),
+        timeout_ms: 600_000,
+        wait_ms: 0,
+    };
+    let Ok(Reply::Asked(question)) = agent.ask("mcp", &ask) else { panic!() };
+    let mut person = node.person(dir.path());
+    for n in 0..65 {
+        let (entry, text) = (question.id.clone(), format!("no idea {n}"));
+        let answer = Request::Answer { entry, request_id: text.clone(), text, wait_ms: 0 };
+        assert!(matches!(person.call(&answer), Ok(Reply::Sent(_))));
+    }
+    let (mut seen, mut told) = (0, Vec::new());
+    for known in [32, 64] {
+        let request = Request::Answers { entry: question.id.clone(), seen, wait_ms: 20_000, give: false };
+        let Ok(Reply::Asked(asked)) = person.call(&request) else { panic!() };
+        told.extend(asked.answers);
+        assert_eq!((asked.seen, told.len(), asked.answered), (known, known as usize, 65));
+        seen = asked.seen;
+    }
+    let (begun, wait) = (Instant::now(), Duration::from_millis(300));
+    let request = Request::Answers { entry: question.id, seen, wait_ms: 300, give: false };
+    let Ok(Reply::Asked(asked)) = person.call(&request) else { panic!() };
+    assert_eq!((asked.seen, asked.answers.len()), (64, 0));
+    assert!(begun.elapsed() >= wait, "it would be asked again at once");
 }

@@ -52,9 +52,8 @@ pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
 
 /// Asks the node for answers until there is one, or of many who are asked until the time is over. Each is shown as it comes.
 fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
-    let mut known = Vec::new();
+    let (mut known, mut seen) = (Vec::new(), 0);
     loop {
-        let seen = u64::try_from(known.len()).unwrap_or(u64::MAX);
         let wait_ms = PART_MS;
         let request = Request::Answers { entry: first.id.clone(), seen, wait_ms, give: true };
         let Reply::Asked(mut asked) = reach.ask(&request, wait_ms)? else {
@@ -68,6 +67,7 @@ fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
             // What was shown here is not given to the session again; if this is lost, it is.
             reach.commit(token);
         }
+        seen = asked.seen;
         known.append(&mut asked.answers);
         if !asked.open || (!asked.to_all && !known.is_empty()) {
             return Ok(Asked { answers: known, warnings: first.warnings, ..asked });

@@ -70,7 +70,7 @@ pub(super) async fn ask(asked: &Asked<'_>, question: Question) -> Result<Reply, 
     let Outcome::Sent(sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the question was not answered"));
     };
-    let mut reply = told(asked, sent.id, Vec::new(), None).await?;
+    let mut reply = told(asked, sent.id, (Vec::new(), 0), None).await?;
     reply.warnings = sent.warnings.into_iter().chain(whom.warnings).collect();
     Ok(Reply::Asked(reply))
 }
@@ -201,7 +201,8 @@ pub(super) async fn answers(
         let Some(view) = node.driver.view(move |engine| engine.ask(&id)).await? else {
             return Err(errors::internal("a question went missing"));
         };
-        if view.answered > seen || !view.open || tokio::time::Instant::now() >= deadline {
+        // Not by their number: no more are kept by name than some, and who knows those would ask without a pause.
+        if view.answers.len() as u64 > seen || !view.open || tokio::time::Instant::now() >= deadline {
             break view;
         }
         tokio::select! {
@@ -216,7 +217,8 @@ pub(super) async fn answers(
     let answers = node.driver.messages(view.room, &new).await?;
     let name = talk::room_name(node, view.room).await?;
     let answers = answers.into_iter().map(|message| convert::message(message, &name)).collect();
-    Ok(Reply::Asked(told(asked, id, answers, token).await?))
+    let seen = seen.saturating_add(new.len() as u64);
+    Ok(Reply::Asked(told(asked, id, (answers, seen), token).await?))
 }
 
 /// What an agent's session is shown in an answer is not given to it again at its prompt.
@@ -238,7 +240,7 @@ async fn lease(asked: &Asked<'_>, room: RoomId, answers: &[EntryId]) -> Result<O
 async fn told(
     asked: &Asked<'_>,
     id: EntryId,
-    answers: Vec<Message>,
+    (answers, seen): (Vec<Message>, u64),
     token: Option<u64>,
 ) -> Result<AskedReply, ApiError> {
     let node = asked.node;
@@ -263,6 +265,7 @@ async fn told(
         to_all: view.to_all || view.tags.is_some(),
         answered: view.answered,
         answers,
+        seen,
         reached: view.reached.len() as u64,
         of,
         far,
