@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parlor_api::caller::{forwarded, parent_pid};
 use parlor_api::paths::Home;
-use parlor_api::{API_VERSION, Cancel, Client, ClientError, HOOK_WAIT_MS, Hello, Reply, Request};
+use parlor_api::{API_VERSION, Cancel, Client, ClientError, ErrorKind, HOOK_WAIT_MS, Hello, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The most the agent program may say. What is longer is not understood anyway, and the prompt goes on without us.
@@ -86,10 +86,16 @@ fn wait(args: Args) -> Option<bool> {
     loop {
         match give_waking(&home, &request, &mut std::io::stderr()) {
             Ok(woken) => return Some(woken),
-            Err(error) if error.is_passing() && session.lives() => std::thread::sleep(RETRY_EVERY),
+            Err(error) if is_passing(&error) && session.lives() => std::thread::sleep(RETRY_EVERY),
             Err(_) => return None,
         }
     }
+}
+
+/// Whether a node may be there again: also one that says that it is stopping.
+fn is_passing(error: &ClientError) -> bool {
+    let refused = matches!(error, ClientError::Refused(refused) if refused.kind == ErrorKind::Machine);
+    refused || error.is_passing()
 }
 
 /// The process whose session waits: the one its agent program names, else the hook's parent.
@@ -430,6 +436,20 @@ mod tests {
         give(&home, &request(), soon(), &mut out).unwrap();
         assert_eq!(node.join().unwrap().len(), 2, "it would have blocked the prompt");
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_hook_that_waits_asks_again_of_a_node_that_is_stopping_and_of_none_that_refuses() {
+        let refused = |kind: &str| -> &'static str {
+            let error = format!(r#"{{"kind":"{kind}","message":"no"}}"#);
+            format!("{HELLO}\n{{\"id\":1,\"error\":{error}}}\n").leak()
+        };
+        for (kind, passes) in [("machine", true), ("bad_input", false), ("usage", false)] {
+            let (_dir, home, node) = node(refused(kind));
+            let error = give_waking(&home, &request(), &mut Vec::new()).unwrap_err();
+            assert_eq!(is_passing(&error), passes, "{kind}: {error}");
+            node.join().unwrap();
+        }
     }
 
     #[test]
