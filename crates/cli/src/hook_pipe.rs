@@ -128,7 +128,8 @@ fn give_waking(home: &Home, request: &Request, out: &mut impl Write) -> Result<b
     if !answer.wake || out.write_all(answer.stdout.as_bytes()).and_then(|()| out.flush()).is_err() {
         return Ok(false);
     }
-    answer.token.map_or(Ok(()), |token| client.post(&Request::Commit { token }))?;
+    // It is written, whatever becomes of the commit: to ask again would write it twice.
+    _ = answer.token.map(|token| client.post(&Request::Commit { token }));
     Ok(true)
 }
 
@@ -424,6 +425,40 @@ mod tests {
         let (_dir, home, node) = self::node(waking());
         assert!(!give_waking(&home, &request(), &mut Deaf).unwrap(), "wound 1");
         assert_eq!(node.join().unwrap().len(), 2, "only hello and request, no commit");
+    }
+
+    #[test]
+    fn what_wakes_and_was_written_is_not_asked_for_again_though_its_commit_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        let listener = UnixListener::bind(home.socket().unwrap()).unwrap();
+        let node = std::thread::spawn(move || {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            (0..2).for_each(|_| _ = stream.read_line(&mut String::new()).unwrap());
+            // It dies once it has answered: nobody takes the commit.
+            stream.get_mut().write_all(waking().as_bytes()).unwrap();
+        });
+        let mut out = Dying { node: Some(node), written: Vec::new() };
+        assert!(give_waking(&home, &request(), &mut out).unwrap());
+        assert_eq!(out.written, b"bob asks");
+    }
+
+    /// Somebody who takes the text, and is slower with it than the node with its end.
+    struct Dying {
+        node: Option<JoinHandle<()>>,
+        written: Vec<u8>,
+    }
+
+    impl Write for Dying {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if let Some(node) = self.node.take() {
+                node.join().unwrap();
+            }
+            self.written.write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
