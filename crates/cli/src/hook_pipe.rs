@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parlor_api::caller::{forwarded, parent_pid};
 use parlor_api::paths::Home;
-use parlor_api::{API_VERSION, Cancel, Client, ClientError, HOOK_WAIT_MS, Hello, Reply, Request};
+use parlor_api::{API_VERSION, Cancel, Client, ClientError, ErrorKind, HOOK_WAIT_MS, Hello, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The most the agent program may say. What is longer is not understood anyway, and the prompt goes on without us.
@@ -86,10 +86,16 @@ fn wait(args: Args) -> Option<bool> {
     loop {
         match give_waking(&home, &request, &mut std::io::stderr()) {
             Ok(woken) => return Some(woken),
-            Err(error) if error.is_passing() && session.lives() => std::thread::sleep(RETRY_EVERY),
+            Err(error) if is_passing(&error) && session.lives() => std::thread::sleep(RETRY_EVERY),
             Err(_) => return None,
         }
     }
+}
+
+/// Whether a node may be there again: also one that says that it is stopping.
+fn is_passing(error: &ClientError) -> bool {
+    let refused = matches!(error, ClientError::Refused(refused) if refused.kind == ErrorKind::Machine);
+    refused || error.is_passing()
 }
 
 /// The process whose session waits: the one its agent program names, else the hook's parent.
@@ -122,7 +128,8 @@ fn give_waking(home: &Home, request: &Request, out: &mut impl Write) -> Result<b
     if !answer.wake || out.write_all(answer.stdout.as_bytes()).and_then(|()| out.flush()).is_err() {
         return Ok(false);
     }
-    answer.token.map_or(Ok(()), |token| client.post(&Request::Commit { token }))?;
+    // It is written, whatever becomes of the commit: to ask again would write it twice.
+    _ = answer.token.map(|token| client.post(&Request::Commit { token }));
     Ok(true)
 }
 
@@ -421,6 +428,40 @@ mod tests {
     }
 
     #[test]
+    fn what_wakes_and_was_written_is_not_asked_for_again_though_its_commit_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        let listener = UnixListener::bind(home.socket().unwrap()).unwrap();
+        let node = std::thread::spawn(move || {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            (0..2).for_each(|_| _ = stream.read_line(&mut String::new()).unwrap());
+            // It dies once it has answered: nobody takes the commit.
+            stream.get_mut().write_all(waking().as_bytes()).unwrap();
+        });
+        let mut out = Dying { node: Some(node), written: Vec::new() };
+        assert!(give_waking(&home, &request(), &mut out).unwrap());
+        assert_eq!(out.written, b"bob asks");
+    }
+
+    /// Somebody who takes the text, and is slower with it than the node with its end.
+    struct Dying {
+        node: Option<JoinHandle<()>>,
+        written: Vec<u8>,
+    }
+
+    impl Write for Dying {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if let Some(node) = self.node.take() {
+                node.join().unwrap();
+            }
+            self.written.write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
     fn a_hook_that_waits_wakes_for_nothing_else_and_one_at_a_prompt_never_does() {
         let (_dir, home, node) = node(answer("bob said hello"));
         let mut out = Vec::new();
@@ -430,6 +471,20 @@ mod tests {
         give(&home, &request(), soon(), &mut out).unwrap();
         assert_eq!(node.join().unwrap().len(), 2, "it would have blocked the prompt");
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_hook_that_waits_asks_again_of_a_node_that_is_stopping_and_of_none_that_refuses() {
+        let refused = |kind: &str| -> &'static str {
+            let error = format!(r#"{{"kind":"{kind}","message":"no"}}"#);
+            format!("{HELLO}\n{{\"id\":1,\"error\":{error}}}\n").leak()
+        };
+        for (kind, passes) in [("machine", true), ("bad_input", false), ("usage", false)] {
+            let (_dir, home, node) = node(refused(kind));
+            let error = give_waking(&home, &request(), &mut Vec::new()).unwrap_err();
+            assert_eq!(is_passing(&error), passes, "{kind}: {error}");
+            node.join().unwrap();
+        }
     }
 
     #[test]

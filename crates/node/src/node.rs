@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parlor_agents::Wake;
 use parlor_api::paths::Home;
 use parlor_core::engine::api::{Command, HolderId, TakeRoom};
 use parlor_wire::{PeerId, RoomId};
@@ -25,7 +26,7 @@ use crate::requests::place;
 use crate::retention::Retention;
 use crate::search::SearchIndex;
 use crate::sessions::{About, Session, Sessions, Sighting};
-use crate::waiters::Waiters;
+use crate::waiters::{Kind, Waiters};
 
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
@@ -238,7 +239,9 @@ impl Node {
     pub(crate) async fn announce(&self, session: &Session) {
         let rooms: Vec<RoomId> = self.heard_by(session).await.into_iter().map(|heard| heard.room).collect();
         let tags = self.tags().of(&bindings::key_of(&session.dir));
-        let about = About { branch: bindings::branch_of(&session.dir), tags };
+        let by_hook = parlor_agents::program(&session.program).is_some_and(|one| one.wake() == Wake::Hook);
+        let unwatched = by_hook && !self.waiters.has(Kind::Idle, &session.key());
+        let about = About { branch: bindings::branch_of(&session.dir), tags, unwatched };
         let commands = self.sessions().announcements(&session.key(), &rooms, about, self.clock.now());
         self.cast_all(commands).await;
     }

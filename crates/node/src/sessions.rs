@@ -105,6 +105,8 @@ pub(crate) struct About {
     pub branch: Option<String>,
     /// The tags of its directory.
     pub tags: Vec<String>,
+    /// Only a hook that waits wakes it, and none does.
+    pub unwatched: bool,
 }
 
 /// All sessions.
@@ -306,6 +308,10 @@ impl Sessions {
 
     fn presence(&self, session: &Session, about: About, now: Now) -> Presence {
         let key = session.key();
+        let status = self.status(&key, now);
+        // While it works its next idle time is meant.
+        let wakes = !about.unwatched || status == Some(SessionStatus::Working);
+        let reach = if wakes { session.reach } else { session.reach & !Reached::WAKE };
         Presence {
             label: session.label(),
             program: session.program.clone(),
@@ -313,9 +319,9 @@ impl Sessions {
             directory: session.dir.file_name().map(|name| name.to_string_lossy().into_owned()),
             branch: about.branch,
             tags: about.tags,
-            status: self.status(&key, now).map(status_to_core),
+            status: status.map(status_to_core),
             threshold: session.hooked.then_some(Priority::GIVEN_AT_PROMPT),
-            reach: session.hooked.then_some(Reached(session.reach)),
+            reach: session.hooked.then_some(Reached(reach)),
             left_ms: self.leases.get(&key).and_then(|lease| lease.left_ms(now)),
         }
     }

@@ -50,7 +50,6 @@ impl Waiters {
     }
 
     /// Whether somebody waits for this.
-    #[cfg(test)]
     pub(crate) fn has(&self, kind: Kind, session: &str) -> bool {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.contains_key(&(kind, session.to_owned()))

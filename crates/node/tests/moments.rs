@@ -4,9 +4,10 @@
 mod support;
 
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parlor_api::{Client, Hook, Priority, Reply, Request};
+use parlor_api::{Client, ClientError, ErrorKind, Hook, Priority, Reply, Request, Session, SessionStatus};
 use support::{Agent, TestNode, commit, hook, injected, send, whole_hook};
 
 /// A node with a room bound to a directory, and a session that was given everything.
@@ -29,6 +30,29 @@ fn say_now(node: &TestNode, dir: &Path, text: &str) {
         wait_ms: 0,
     };
     assert!(matches!(node.person(dir).call(&request), Ok(Reply::Sent(_))));
+}
+
+/// A hook that waits beside the session.
+fn waits(node: &TestNode, dir: &Path) -> JoinHandle<Result<Reply, ClientError>> {
+    let Request::Hook { program, stdin, env, parent_pid, .. } = support::hook_request("Stop", "s1", dir, &[])
+    else {
+        panic!()
+    };
+    let request = Request::Hook { program, stdin, env, parent_pid, idle: true };
+    let home = node.home.clone();
+    std::thread::spawn(move || {
+        let patience = Duration::from_secs(60);
+        support::client(&home, support::hello("hook", None)).call_within(&request, patience)
+    })
+}
+
+fn shown(node: &TestNode, dir: &Path) -> Option<Session> {
+    let Ok(Reply::People(people)) = node.person(dir).call(&Request::Who { room: None }) else { panic!() };
+    people[0].sessions.first().cloned()
+}
+
+fn until_woken_by_a_hook(node: &TestNode, dir: &Path) {
+    support::until("the hook to wait beside the session", || shown(node, dir)?.hears?.wake.then_some(()));
 }
 
 fn stop(client: &mut Client, session: &str, dir: &Path) -> Hook {
@@ -88,21 +112,8 @@ fn wound_01_what_was_given_between_tools_and_not_committed_is_given_again() {
 fn wound_33_nobody_wakes_an_idle_session_before_a_person_has_said_so() {
     let (node, dir) = room();
     whole_hook(&node, "Stop", "s1", dir.path());
-    let waiting = support::hook_request("Stop", "s1", dir.path(), &[]);
-    let Request::Hook { program, stdin, env, parent_pid, .. } = waiting else { panic!() };
-    let request = Request::Hook { program, stdin, env, parent_pid, idle: true };
-    let home = node.home.clone();
-    let waits = std::thread::spawn(move || {
-        let patience = std::time::Duration::from_secs(60);
-        support::client(&home, support::hello("hook", None)).call_within(&request, patience)
-    });
-    support::until("the hook to wait beside the session", || {
-        let Ok(Reply::People(people)) = node.person(dir.path()).call(&Request::Who { room: None }) else {
-            panic!()
-        };
-        let hears = people[0].sessions.first()?.hears?;
-        hears.wake.then_some(())
-    });
+    let waits = waits(&node, dir.path());
+    until_woken_by_a_hook(&node, dir.path());
     say_now(&node, dir.path(), "wake up");
     assert!(whole_hook(&node, "UserPromptSubmit", "s1", dir.path()).contains("wake up"));
     whole_hook(&node, "SessionEnd", "s1", dir.path());
@@ -144,4 +155,25 @@ fn who_knows_all_answers_that_are_kept_is_not_answered_at_once_again_and_again()
     let Ok(Reply::Asked(asked)) = person.call(&request) else { panic!() };
     assert_eq!((asked.seen, asked.answers.len()), (64, 0));
     assert!(begun.elapsed() >= wait, "it would be asked again at once");
+}
+
+#[test]
+fn an_idle_session_stays_one_that_is_woken_when_its_node_starts_again() {
+    let (mut node, dir) = room();
+    whole_hook(&node, "Stop", "s1", dir.path());
+    let first = waits(&node, dir.path());
+    until_woken_by_a_hook(&node, dir.path());
+    node.stop();
+    let told = first.join().unwrap();
+    let is_passing = matches!(&told, Err(ClientError::Refused(error)) if error.kind == ErrorKind::Machine);
+    assert!(is_passing, "the hook has to ask again: {told:?}");
+    node.run();
+    if let Some(session) = shown(&node, dir.path()) {
+        assert!(!session.hears.is_some_and(|hears| hears.wake), "nobody waits beside it yet");
+    }
+    let second = waits(&node, dir.path());
+    until_woken_by_a_hook(&node, dir.path());
+    assert_eq!(shown(&node, dir.path()).unwrap().status, Some(SessionStatus::Idle), "else nothing wakes it");
+    whole_hook(&node, "SessionEnd", "s1", dir.path());
+    second.join().unwrap().unwrap();
 }

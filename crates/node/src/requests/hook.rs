@@ -62,7 +62,8 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         node.end_session(&session.key()).await;
         return Ok(NOTHING);
     }
-    let write = node.sessions().hooked(&session.key(), tells(&read), node.clock.now());
+    let tells = tells(&read).or_else(|| tells_waiting(node, &read, &session));
+    let write = node.sessions().hooked(&session.key(), tells, node.clock.now());
     if let Some(write) = write {
         node.driver.cast(write).await;
     }
@@ -95,6 +96,13 @@ fn tells(call: &HookCall) -> Option<SessionStatus> {
         HookEvent::SessionStart { .. } | HookEvent::Stop => Some(SessionStatus::Idle),
         HookEvent::Idle | HookEvent::SessionEnd { .. } | HookEvent::Other(_) => None,
     }
+}
+
+/// What nobody remembers of a session beside which a hook waits: this node has begun since then. A hook that waits does so
+/// while the session works, too, so what another has told goes before it.
+fn tells_waiting(node: &Node, call: &HookCall, session: &Session) -> Option<SessionStatus> {
+    let is_told = || node.sessions().status(&session.key(), node.clock.now()).is_some();
+    (matches!(call.event, HookEvent::Idle) && !is_told()).then_some(SessionStatus::Idle)
 }
 
 /// These rooms, and what their members say to this identity alone.

@@ -214,8 +214,12 @@ async fn until_woken(asked: &Asked<'_>, session: &Session, taking: Taking) -> Re
             return Ok(NOTHING);
         }
         tokio::select! {
-            moved = stirred.changed() => if moved.is_err() { return Ok(NOTHING) },
+            // What stops the node cancels every request, too.
+            biased;
+            moved = stirred.changed() => if moved.is_err() { return Err(errors::ending()) },
             () = waiter.replaced.cancelled() => return Ok(NOTHING),
+            // Nobody would wait beside the session any more: the hook asks again.
+            () = node.life.stopping.cancelled() => return Err(errors::ending()),
             () = asked.cancel.cancelled() => return Ok(NOTHING),
         }
     }
