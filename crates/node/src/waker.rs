@@ -1,12 +1,13 @@
 //! Wakes idle sessions of agent programs that are woken by a command of theirs. The command is given no words of others, and
 //! its end proves nothing: what it woke for stays unread until a hook of the session takes it. Must not hold anybody up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parlor_agents::{Place, Runner, SystemRunner, Wake};
 use parlor_core::engine::api::UrgentView;
+use parlor_wire::RoomId;
 
 use crate::node::Node;
 use crate::requests::hook::with_directs;
@@ -20,7 +21,7 @@ const MAX_WOKEN: usize = 1024;
 
 /// What a session was last woken for, and when.
 struct Woken {
-    newest: u64,
+    what: BTreeSet<(RoomId, u64)>,
     at: Instant,
 }
 
@@ -31,36 +32,49 @@ pub(crate) async fn watch(node: Arc<Node>) {
     loop {
         stirred.borrow_and_update();
         let present = node.sessions().present();
+        let mut put_off: Option<Instant> = None;
         for session in present {
-            look(&node, &session, &mut woken).await;
+            let later = look(&node, &session, &mut woken).await;
+            put_off = put_off.into_iter().chain(later).min();
         }
+        let looked_again = async {
+            match put_off {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             moved = stirred.changed() => if moved.is_err() { return },
+            () = looked_again => {}
             () = node.life.stopping.cancelled() => return,
         }
     }
 }
 
-async fn look(node: &Arc<Node>, session: &Session, woken: &mut BTreeMap<String, Woken>) {
-    let Some(program) = parlor_agents::program(&session.program) else { return };
+/// Wakes a session for what it was not woken for yet; when to look again, where that is too early now.
+async fn look(node: &Arc<Node>, session: &Session, woken: &mut BTreeMap<String, Woken>) -> Option<Instant> {
+    let program = parlor_agents::program(&session.program)?;
     if program.wake() != Wake::Command {
-        return;
+        return None;
     }
-    let Ok(heard) = with_directs(node, node.heard_by(session).await).await else { return };
-    let Ok((waking, _)) = moments::waking(node, session, heard).await else { return };
-    // Counted over all rooms: more have arrived than were woken for.
-    let Some(newest) = waking.iter().map(|one| one.arrival).max() else { return };
+    let heard = with_directs(node, node.heard_by(session).await).await.ok()?;
+    let (waking, _) = moments::waking(node, session, heard).await.ok()?;
+    let what: BTreeSet<(RoomId, u64)> = waking.iter().map(|one| (one.room, one.arrival)).collect();
     let key = session.key();
-    let again = |last: &Woken| last.newest < newest && last.at.elapsed() >= AGAIN_AFTER;
-    if !woken.get(&key).is_none_or(again) {
-        return;
+    let last = woken.get(&key);
+    if last.map_or(what.is_empty(), |last| what.is_subset(&last.what)) {
+        return None;
+    }
+    if let Some(at) = last.map(|last| last.at + AGAIN_AFTER).filter(|at| *at > Instant::now()) {
+        return Some(at);
     }
     if woken.len() >= MAX_WOKEN {
         woken.clear();
     }
     node.sessions().drive(&key, node.clock.now());
-    woken.insert(key, Woken { newest, at: Instant::now() });
+    woken.insert(key, Woken { what, at: Instant::now() });
     wake(session, &waking);
+    None
 }
 
 /// Runs the command beside everything else.
