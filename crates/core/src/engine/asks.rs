@@ -9,7 +9,7 @@ use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
 use super::Engine;
 use super::api::{Failure, Listener, MessageView, Now, Priority, Send, Take, UrgentView};
-use super::quiet::is_named;
+use super::quiet::{is_named, may_be_one};
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
 use crate::room::record::UrgentRecord;
@@ -149,6 +149,7 @@ fn is_asked(
         (Some(_), ..) => true,
         (None, Some(peers), _) => peers.contains(&peer),
         (None, None, _) if is_direct => peer != record.peer,
+        (None, None, Some(to)) if stays_here => label.is_none_or(|label| may_be_one(to, label)),
         (None, None, Some(to)) => is_named(to, false, stays_here, label),
         (None, None, None) => true,
     }

@@ -41,6 +41,12 @@ fn budget_chars(take: &Take, room: RoomId) -> u64 {
     set.unwrap_or(limits::USUAL_BUDGET_CHARS)
 }
 
+/// Whether two names on one machine may be one session's: each is as long as it had to be when it was written.
+pub(super) fn may_be_one(name: &str, other: &str) -> bool {
+    let (name, other) = (SessionName::of(name), SessionName::of(other));
+    name.means(&other) || other.means(&name)
+}
+
 /// Whether a message is for a session that is called so.
 pub(super) fn is_for(view: &MessageView, stays_here: bool, session: Option<&str>) -> bool {
     view.to.as_ref().is_none_or(|to| is_named(to.as_str(), view.own, stays_here, session))

@@ -51,6 +51,12 @@ fn on_one_machine_one_session_means_another_by_name_and_elsewhere_none_means_its
 }
 
 #[test]
+fn a_session_is_itself_by_a_shorter_and_a_longer_name() {
+    assert!(may_be_one("claude/api~f86f1234", "claude/api~f86f") && may_be_one("api", "claude/api~f86f"));
+    assert!(!may_be_one("claude/api~f86f", "claude/api~aaaa") && !may_be_one("claude/api", "codex/api~f86f"));
+}
+
+#[test]
 fn what_comes_with_a_humans_prompt_is_no_link_in_a_chain_of_agents() {
     let given = view(false, None);
     let noted = |moment, by_human| {
