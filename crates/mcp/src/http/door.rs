@@ -75,6 +75,7 @@ impl Door {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return answer;
         }
+        written.let_in();
         let exchange = Exchange::new(written);
         request.extensions_mut().insert(exchange.clone());
         self.service.handle(request).await.map(|body| exchange.watch(body).boxed())

@@ -10,6 +10,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::http::request::Parts;
 use rmcp::model::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::node_link::Lease;
@@ -17,15 +18,26 @@ use crate::node_link::Lease;
 /// What stands in the line of an answer and in none of a notification: a quote inside a text is escaped.
 const ANSWER_MARK: &[u8] = b"\"result\":";
 
-/// What is known of one connection's writing.
+/// What is known of one connection: of its writing, and of who is at its other end.
 pub(super) struct Written {
+    let_in: CancellationToken,
     leases: Mutex<Vec<Lease>>,
     commits: TaskTracker,
 }
 
 impl Written {
     pub(super) fn new(commits: TaskTracker) -> Self {
-        Self { leases: Mutex::default(), commits }
+        Self { let_in: CancellationToken::new(), leases: Mutex::default(), commits }
+    }
+
+    /// It has shown the token.
+    pub(super) fn let_in(&self) {
+        self.let_in.cancel();
+    }
+
+    /// Waits until it has.
+    pub(super) async fn has_been_let_in(&self) {
+        self.let_in.cancelled().await;
     }
 
     fn await_flush(&self, leases: Vec<Lease>) {

@@ -20,6 +20,8 @@ use super::exchange::{Flushing, Written};
 const CONNECTIONS_MAX: usize = 128;
 /// For how long a connection may take to say what it wants, the first time and again.
 const HEADER_WAIT: Duration = Duration::from_secs(30);
+/// For how long a connection may take until it has shown the token: whoever has none holds no place for longer.
+const TOKEN_WAIT: Duration = Duration::from_secs(5);
 /// What the head of a request may take; agent programs send a few hundred bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// For how long what is at work may go on after the end has been asked for.
@@ -49,8 +51,16 @@ pub(super) async fn serve(listener: TcpListener, door: Arc<Door>, stop: &Cancell
     drop(tokio::time::timeout(END_WAIT, tasks.wait()).await);
 }
 
+/// Ends when a connection has not shown the token in time, and never when it has.
+async fn stays_unknown(connection: &Written) {
+    if tokio::time::timeout(TOKEN_WAIT, connection.has_been_let_in()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn serve_one(stream: TcpStream, door: Arc<Door>, tasks: TaskTracker, stop: CancellationToken) {
     let written = Arc::new(Written::new(tasks));
+    let known = written.clone();
     let io = TokioIo::new(Flushing { stream, written: written.clone() });
     let answer = service_fn(move |request| {
         let (door, written) = (door.clone(), written.clone());
@@ -70,5 +80,6 @@ async fn serve_one(stream: TcpStream, door: Arc<Door>, tasks: TaskTracker, stop:
             connection.as_mut().graceful_shutdown();
             drop(connection.await);
         }
+        () = stays_unknown(&known) => {}
     }
 }
