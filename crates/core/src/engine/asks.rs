@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use parlor_wire::{EntryId, PeerId, RoomId, TimeMs, limits};
 
 use super::Engine;
-use super::api::{Failure, Listener, MessageView, Now, Priority, Send, UrgentView};
+use super::api::{Failure, Listener, MessageView, Now, Priority, Send, Take, UrgentView};
 use super::quiet::is_named;
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
@@ -301,13 +301,13 @@ impl Engine {
 
     /// Whether a message is nobody's business any more but the asker's: a question to all that is answered, or the answer
     /// to a question that another session asked.
-    pub(super) fn is_settled_for(&self, view: &MessageView, session: &str) -> bool {
+    pub(super) fn is_settled_for(&self, view: &MessageView, take: &Take) -> bool {
         let asked = self.urgents.ask(&view.id).map(|(_, urgent)| urgent);
         let is_answered = asked.is_some_and(|urgent| {
             urgent.record.answered > 0 && urgent.is_to_all(self.direct_peer(&view.room).is_some())
         });
         let about = view.about.and_then(|about| self.urgents.ask(&about)).map(|(_, urgent)| &urgent.record);
-        is_answered || about.is_some_and(|asked| asked.origin.as_deref() != Some(session))
+        is_answered || about.is_some_and(|asked| !take.is_its(asked.origin.as_deref()))
     }
 
     pub(super) fn tick_urgents(&mut self) {

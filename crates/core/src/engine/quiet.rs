@@ -99,7 +99,7 @@ impl Engine {
             || view.form.is_some()
             || take.deny.contains(&(view.room, view.peer))
             || self.aim(view, take) == Aim::Others
-            || (view.priority == Priority::Normal && self.is_settled_for(view, &take.session))
+            || (view.priority == Priority::Normal && self.is_settled_for(view, take))
             || below()
     }
 
