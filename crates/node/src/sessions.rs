@@ -151,6 +151,13 @@ impl Sessions {
         self.by_key.values().filter(|session| !session.ended).cloned().collect()
     }
 
+    /// Those of its directory that have ended: after `/clear` what was asked before is answered to the next one.
+    pub(crate) fn ended_beside(&self, key: &str) -> Vec<String> {
+        let Some(own) = self.get(key) else { return Vec::new() };
+        let ended = self.all().filter(|session| session.ended && session.dir == own.dir);
+        ended.map(Session::key).collect()
+    }
+
     /// How many run.
     pub(crate) fn running(&self) -> usize {
         self.by_key.values().filter(|session| !session.ended).count()

@@ -395,3 +395,28 @@ fn what_is_said_of_a_question_in_another_room_before_it_came_answers_nothing() {
         assert_eq!(asked(&world, 1, id).map(|view| view.answered), Some(0), "{seed}");
     }
 }
+
+#[test]
+fn an_answer_is_given_to_the_session_that_goes_on_for_one_that_has_ended() {
+    let (mut world, room, _) = two(93);
+    let (ask, alice) = (Some(world.wall_ms(1) + 10 * MINUTE_MS), world.nodes[0].peer);
+    let asked = Send { ask, peers: vec![alice], origin: Some("claude:a".into()), ..message(room, "port?") };
+    let id = send(&mut world, 1, asked).id;
+    world.settle();
+    let take = |session: &str, heir_of: &[&str]| Take {
+        session: session.into(),
+        rooms: vec![TakeRoom { room, bound_at: 0 }],
+        moment: Moment::Start,
+        heir_of: heir_of.iter().map(|of| (*of).to_owned()).collect(),
+        ..Take::default()
+    };
+    let given = |world: &mut World, take| match world.ask(1, Command::Take(take)) {
+        Some(Ok(Outcome::Taken(taken))) => taken.text,
+        other => world.fail(&format!("take: {other:?}")),
+    };
+    send(&mut world, 0, Send { label: None, about: Some(id), ..message(room, "#answer# 5432") });
+    world.settle();
+    let heard = |text: &str| text.contains("#answer#");
+    assert!(!heard(&given(&mut world, take("claude:d", &["claude:c"]))), "another's question");
+    assert!(heard(&given(&mut world, take("claude:b", &["claude:a"]))), "its own, by inheritance");
+}

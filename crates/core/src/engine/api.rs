@@ -410,6 +410,8 @@ pub struct Take {
     pub digest: bool,
     /// A human prompts: what the session says after it is said for that human.
     pub by_human: bool,
+    /// Sessions that have ended, whose questions this one goes on waiting for.
+    pub heir_of: Vec<String>,
     /// Only these, ahead of everything else that is unread.
     pub only: Option<Vec<EntryId>>,
     /// Only what this peer says, ahead of everything else.

@@ -361,7 +361,7 @@ impl Engine {
                 && urgent.is_to_all(self.direct_peer(&view.room).is_some())
         });
         let about = view.about.and_then(|about| self.urgents.ask(&about)).map(|(_, urgent)| &urgent.record);
-        is_answered || about.is_some_and(|asked| asked.origin.as_deref() != Some(take.session.as_str()))
+        is_answered || about.is_some_and(|asked| !take.is_its(asked.origin.as_deref()))
     }
 
     pub(super) fn tick_urgents(&mut self) {

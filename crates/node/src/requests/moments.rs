@@ -101,6 +101,7 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
     let Hearing { levels, budgets, deny: silenced } = hearing::of(node, session, &taking.rooms).await?;
     let Listener { session, label, tags } = hearing::listener(node, session);
     let key = session.clone();
+    let heir_of = node.sessions().ended_beside(&key);
     let Taking { rooms, budget, moment, mut deny, only, from, by_human } = taking;
     deny.extend(silenced);
     let holder = asked.caller.holder;
@@ -120,6 +121,7 @@ pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -
         by_human,
         only,
         from,
+        heir_of,
     };
     match asked.node.driver.command(Command::Take(take)).await? {
         Outcome::Taken(taken) => {

@@ -18,6 +18,11 @@ impl Take {
         self.only.is_some() || self.from.is_some() || self.moment.is_between_prompts()
     }
 
+    /// Whether it asked what was asked in this session, or goes on for the session that did.
+    pub(in crate::engine) fn is_its(&self, origin: Option<&str>) -> bool {
+        origin.is_some_and(|origin| self.session == origin || self.heir_of.iter().any(|of| of == origin))
+    }
+
     /// For whom it is.
     pub(super) fn listener(&self) -> Listener {
         Listener { session: self.session.clone(), label: self.label.clone(), tags: self.tags.clone() }

@@ -58,7 +58,7 @@ impl Engine {
             }
         }
         let (own, others): (Vec<_>, Vec<_>) = self.unanswered(&room).into_iter().partition(|ask| ask.own);
-        let is_its = |ask: &AskView| ask.origin.as_deref() == Some(take.session.as_str());
+        let is_its = |ask: &AskView| take.is_its(ask.origin.as_deref());
         let for_it = |ask: &AskView| match (&ask.to, &take.label) {
             (Some(to), label) => is_named(to.as_str(), ask.own, self.stays_here(&room), label.as_deref()),
             _ => true,
