@@ -176,6 +176,7 @@ fn who_does_not_wait_any_longer_leaves_the_question_open() {
         let given = asked.hook("PostToolUse");
         (!given.is_empty()).then_some(given)
     });
+    waits.wait_for_stderr(|said| said.contains("open until"), SOON).unwrap();
     waits.signal(Signal::INT);
     let output = waits.finish(SOON).unwrap();
     assert_eq!(output.code(), 130, "{}", output.err());

@@ -275,7 +275,21 @@ impl Running {
 
     /// Waits until its whole stdout so far satisfies `wanted`, and returns that stdout.
     pub fn wait_for_stdout(&self, wanted: impl Fn(&str) -> bool, timeout: Duration) -> Result<String> {
-        let text = |state: &State| String::from_utf8_lossy(&state.stdout.bytes).into_owned();
+        self.wait_for(|state| &state.stdout, wanted, timeout)
+    }
+
+    /// Waits until its whole stderr so far satisfies `wanted`, and returns that stderr.
+    pub fn wait_for_stderr(&self, wanted: impl Fn(&str) -> bool, timeout: Duration) -> Result<String> {
+        self.wait_for(|state| &state.stderr, wanted, timeout)
+    }
+
+    fn wait_for(
+        &self,
+        stream: fn(&State) -> &Stream,
+        wanted: impl Fn(&str) -> bool,
+        timeout: Duration,
+    ) -> Result<String> {
+        let text = |state: &State| String::from_utf8_lossy(&stream(state).bytes).into_owned();
         let (state, held) = self.shared.wait(Instant::now() + timeout, |state| wanted(&text(state)));
         if held {
             return Ok(text(&state));

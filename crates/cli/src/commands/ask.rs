@@ -31,15 +31,15 @@ pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
         wait_ms: WAIT_MS,
     };
     let mut reach = Reach::new(&context.home)?;
-    let stays_open = say_on_interrupt(context, interrupt);
+    let phase = say_on_interrupt(context, interrupt);
     let Reply::Asked(asked) = reach.ask(&request, WAIT_MS)? else {
         return Err(Failure::unexpected_reply());
     };
-    *stays_open.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked.clone());
+    set(&phase, Phase::Open(asked.clone()));
     context.out.talk(&render::asked(&asked));
     asked.warnings.iter().for_each(|warning| context.out.talk(&format!("warning: {warning}")));
     let asked = wait(context, &mut reach, asked)?;
-    stays_open.lock().unwrap_or_else(PoisonError::into_inner).take();
+    set(&phase, Phase::Over);
     if context.out.is_json() {
         context.out.object(&asked)?;
     }
@@ -75,16 +75,31 @@ fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
     }
 }
 
+/// How far this command is: what its end means for the question depends on it.
+enum Phase {
+    /// The node may have taken the question or not: its answer has not come.
+    Underway,
+    Open(Asked),
+    Over,
+}
+
+fn set(phase: &Mutex<Phase>, to: Phase) {
+    *phase.lock().unwrap_or_else(PoisonError::into_inner) = to;
+}
+
 /// What is said when the user does not wait any longer: the question is asked all the same.
-fn say_on_interrupt(context: &Context, interrupt: &Interrupt) -> Arc<Mutex<Option<Asked>>> {
-    let open: Arc<Mutex<Option<Asked>>> = Arc::default();
-    let (asked, json) = (open.clone(), context.out.is_json());
+fn say_on_interrupt(context: &Context, interrupt: &Interrupt) -> Arc<Mutex<Phase>> {
+    let phase = Arc::new(Mutex::new(Phase::Underway));
+    let (known, json) = (phase.clone(), context.out.is_json());
     interrupt.on_interrupt(move || {
-        if let Some(asked) = asked.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| !json) {
-            output::farewell(&render::stays_open(&asked));
-        }
+        let said = match &*known.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::Underway => Some(render::MAY_BE_ASKED.to_owned()),
+            Phase::Open(asked) => Some(render::stays_open(asked)),
+            Phase::Over => None,
+        };
+        said.filter(|_| !json).iter().for_each(|line| output::farewell(line));
     });
-    open
+    phase
 }
 
 fn nobody(asked: &Asked, timeout_ms: u64) -> Failure {

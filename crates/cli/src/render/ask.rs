@@ -26,6 +26,9 @@ pub fn answer(message: &Message) -> String {
     format!("{} {who}: {text}", dim(short(&message.id)))
 }
 
+/// What is said to one who leaves before the node has said that it has the question.
+pub const MAY_BE_ASKED: &str = "The question may be asked already; if it is, it is in `parlor log`.";
+
 /// What is said to one who does not wait any longer.
 pub fn stays_open(asked: &Asked) -> String {
     let id = short(&asked.id);

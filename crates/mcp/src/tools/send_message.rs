@@ -32,7 +32,7 @@ struct SendMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     room: Option<String>,
-    /// normal: heard at the next prompt; now: between two tools; low: only counted. Default: normal.
+    /// normal (default): heard at the next prompt; now: between two tools; low: only counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Urgency")]
     priority: Option<Urgency>,
