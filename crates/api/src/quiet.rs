@@ -20,6 +20,19 @@ pub enum Level {
     None,
 }
 
+impl Level {
+    /// As it is typed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Mentions => "mentions",
+            Self::Asks => "asks",
+            Self::None => "none",
+        }
+    }
+}
+
 /// How long nothing of a room is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -356,8 +356,13 @@ fn number<N: TryFrom<u64>, const LEAST: u64>(text: &str) -> Result<N, String> {
     number.ok_or_else(|| format!("give a number, {LEAST} or more: 20"))
 }
 
+/// As people write one: `90s`, `1h 30m`.
+fn parsed_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; give one like 90s, 30m or 2h"))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let duration = parsed_duration(text)?;
     if duration < Duration::from_secs(1) {
         Err("less than a second is no time".into())
     } else if duration > LONGEST_TICKET {

@@ -29,6 +29,20 @@ pub const MESSAGE: Wanted = Wanted {
     prompt: "Type the message; Ctrl-D on an empty line ends it.",
     one_line: false,
 };
+/// A question.
+pub const QUESTION: Wanted = Wanted {
+    what: "the question",
+    example: "parlor ask bob \"which port?\"",
+    prompt: "Type the question; Ctrl-D on an empty line ends it.",
+    ..MESSAGE
+};
+/// An answer to one.
+pub const ANSWER: Wanted = Wanted {
+    what: "the answer",
+    example: "parlor answer mk7m2qda \"5432\"",
+    prompt: "Type the answer; Ctrl-D on an empty line ends it.",
+    ..MESSAGE
+};
 /// A ticket and whatever somebody pasted around it.
 pub const TICKET: Wanted = Wanted {
     what: "the ticket",
@@ -81,7 +95,7 @@ fn check(bytes: Vec<u8>, wanted: Wanted) -> Outcome<String> {
         let message = format!("{what} is longer than {limit_bytes} bytes ({} KiB)", limit_bytes / 1024);
         return Err(Failure::bad_input(
             message,
-            "nothing was done; make it shorter, or name a file everybody can read",
+            "nothing was done; make it shorter, or share it as a file with `parlor drop FILE`",
         ));
     }
     let text = String::from_utf8(bytes).map_err(|error| {

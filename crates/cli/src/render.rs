@@ -107,7 +107,12 @@ pub fn whole_message(message: &Message) -> Vec<String> {
 /// What became of a message.
 pub fn sent(sent: &Sent) -> String {
     let tagged = sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();
-    format!("{} stored · reached {} of {}{tagged}", short(&sent.id), sent.reached, sent.of)
+    format!("{} stored · {}{tagged}", short(&sent.id), reached(sent.reached, sent.of))
+}
+
+/// How many of the other members have it; of nobody's none is said to lack it.
+pub fn reached(reached: u64, of: u64) -> String {
+    if of == 0 { "on no other machine".to_owned() } else { format!("reached {reached} of {of}") }
 }
 
 /// The line that somebody else pastes.

@@ -45,6 +45,21 @@ fn at_mentions_a_session_is_given_what_names_it_and_the_rest_is_in_the_log() {
 }
 
 #[test]
+fn at_mentions_what_is_urgent_and_names_a_session_in_its_text_is_heard_between_tools() {
+    let (alice, bob) = pair();
+    let agent = agent(&alice);
+    alice.parlor.run(["room", "level", "mentions"]).ok().unwrap();
+    says(&bob, &alice, &["send", "--priority", "now", "whoever it is"]);
+    assert_eq!(agent.hook("PostToolUse"), "");
+    says(&bob, &alice, &["send", "--priority", "now", "@alice: stop that"]);
+    let given = agent.hook("PostToolUse");
+    assert!(given.contains("stop that") && !given.contains("whoever"), "{given}");
+    alice.parlor.run(["room", "level", "asks"]).ok().unwrap();
+    says(&bob, &alice, &["send", "--priority", "now", "@alice: no question"]);
+    assert_eq!(agent.hook("PostToolUse"), "");
+}
+
+#[test]
 fn at_none_and_while_muted_nothing_is_given_and_a_mute_ends_by_hand_or_by_itself() {
     let (alice, bob) = pair();
     let agent = agent(&alice);

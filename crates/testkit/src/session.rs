@@ -1,6 +1,6 @@
 //! An interactive agent program in a terminal, typed to as a person types.
 //!
-//! What differs between programs is their [`Look`]; nothing else of them is known here.
+//! What differs between programs is their `Look`; nothing else of them is known here.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

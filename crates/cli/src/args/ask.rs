@@ -35,7 +35,7 @@ pub struct Answer {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let duration = super::parsed_duration(text)?;
     if duration < Duration::from_secs(1) {
         Err("nobody answers in less than a second".into())
     } else if duration > LONGEST_ASK {

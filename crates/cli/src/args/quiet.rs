@@ -83,7 +83,7 @@ pub struct Mute {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let span = super::parsed_duration(text)?;
     if span.as_secs() == 0 { Err("less than a second is no time".into()) } else { Ok(span) }
 }
 

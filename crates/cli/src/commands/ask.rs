@@ -20,7 +20,7 @@ use crate::{input, render as rendered};
 const PART_MS: u64 = 50_000;
 
 pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
-    let text = text(context, &ask.text)?;
+    let text = text(context, &ask.text, input::QUESTION)?;
     let timeout_ms = u64::try_from(ask.timeout.as_millis()).unwrap_or(u64::MAX);
     let request = Request::Ask {
         to: ask.to,
@@ -35,7 +35,7 @@ pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
     let Reply::Asked(asked) = reach.ask(&request, WAIT_MS)? else {
         return Err(Failure::unexpected_reply());
     };
-    set(&phase, Phase::Open(asked.clone()));
+    set(&phase, Phase::Open(Box::new(asked.clone())));
     context.out.talk(&render::asked(&asked));
     asked.warnings.iter().for_each(|warning| context.out.talk(&format!("warning: {warning}")));
     let asked = wait(context, &mut reach, asked)?;
@@ -79,7 +79,7 @@ fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
 enum Phase {
     /// The node may have taken the question or not: its answer has not come.
     Underway,
-    Open(Asked),
+    Open(Box<Asked>),
     Over,
 }
 
@@ -113,7 +113,7 @@ fn nobody(asked: &Asked, timeout_ms: u64) -> Failure {
 }
 
 pub fn answer(context: &Context, answer: Answer) -> Outcome {
-    let text = text(context, &answer.text)?;
+    let text = text(context, &answer.text, input::ANSWER)?;
     let request = Request::Answer { entry: answer.id, text, request_id: request_id()?, wait_ms: WAIT_MS };
     let Reply::Sent(sent) = context.ask_waiting(&request, WAIT_MS)? else {
         return Err(Failure::unexpected_reply());
@@ -123,9 +123,9 @@ pub fn answer(context: &Context, answer: Answer) -> Outcome {
     Ok(())
 }
 
-fn text(context: &Context, words: &[OsString]) -> Outcome<String> {
+fn text(context: &Context, words: &[OsString], wanted: input::Wanted) -> Outcome<String> {
     context.mention_clock();
-    let text = input::text(words, input::MESSAGE, context.out)?;
+    let text = input::text(words, wanted, context.out)?;
     refuse_tickets(&text)?;
     Ok(text)
 }

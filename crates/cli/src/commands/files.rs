@@ -16,25 +16,35 @@ use crate::render;
 /// How long peers' acknowledgements are waited for, in milliseconds; the file is safe already.
 const WAIT_MS: u64 = 500;
 
-/// `parlor drop`: one file after the other; the first that is refused ends it.
+/// `parlor drop`: one file after the other; the first that is refused ends it, and which were not tried is said.
 pub fn drop_files(context: &Context, drop: Drop, interrupt: &Interrupt) -> Outcome {
     context.mention_clock();
-    for path in &drop.files {
-        let path = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
-        let request = Request::FileDrop {
-            path,
-            room: drop.room.clone(),
-            to: drop.to.clone(),
-            request_id: send::request_id()?,
-            allow_secrets: drop.allow_secrets,
-            wait_ms: WAIT_MS,
-        };
-        let Reply::Dropped(dropped) = told(context, &request, interrupt)? else {
-            return Err(Failure::unexpected_reply());
-        };
-        say(context, &dropped)?;
+    for (at, path) in drop.files.iter().enumerate() {
+        let dropped = drop_one(context, &drop, path, interrupt);
+        let left = drop.files.len() - at - 1;
+        if dropped.is_err() && left > 0 {
+            let files = render::count(left as u64, "file", "files");
+            context.out.warn(&format!("{files} behind {} not dropped", path.display()));
+        }
+        dropped?;
     }
     Ok(())
+}
+
+fn drop_one(context: &Context, drop: &Drop, path: &Path, interrupt: &Interrupt) -> Outcome {
+    let path = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
+    let request = Request::FileDrop {
+        path,
+        room: drop.room.clone(),
+        to: drop.to.clone(),
+        request_id: send::request_id()?,
+        allow_secrets: drop.allow_secrets,
+        wait_ms: WAIT_MS,
+    };
+    let Reply::Dropped(dropped) = told(context, &request, interrupt)? else {
+        return Err(Failure::unexpected_reply());
+    };
+    say(context, &dropped)
 }
 
 fn say(context: &Context, dropped: &Dropped) -> Outcome {

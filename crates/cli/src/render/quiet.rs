@@ -27,16 +27,6 @@ pub fn allowed(all: &[Allowed]) -> Vec<String> {
     columns(&all.iter().map(row).collect::<Vec<_>>())
 }
 
-/// A level in one word.
-pub fn level(level: Level) -> &'static str {
-    match level {
-        Level::All => "all",
-        Level::Mentions => "mentions",
-        Level::Asks => "asks",
-        Level::None => "none",
-    }
-}
-
 /// What of rooms is given by itself, a row each.
 pub fn levels(all: &[Leveled]) -> Vec<String> {
     let row = |one: &Leveled| {
@@ -45,7 +35,7 @@ pub fn levels(all: &[Leveled]) -> Vec<String> {
             (None, true) => "muted".into(),
             (None, false) => String::new(),
         };
-        vec![bold(&one.room_name), level(one.level).into(), muted, dim(&one.dir.display().to_string())]
+        vec![bold(&one.room_name), one.level.word().into(), muted, dim(&one.dir.display().to_string())]
     };
     columns(&all.iter().map(row).collect::<Vec<_>>())
 }

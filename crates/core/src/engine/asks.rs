@@ -13,6 +13,8 @@ use super::quiet::{is_named, may_be_one};
 use crate::persist::{DataRow, Op, Table};
 use crate::room::body::Body;
 use crate::room::record::UrgentRecord;
+use crate::text::mention::{self, Called, is_called};
+use crate::text::session_name::SessionName;
 use crate::text::{Mode, clean};
 
 /// Most kept of others in one room: four times what a cursor may be ahead, in about 200 KiB.
@@ -30,11 +32,15 @@ pub(super) const MAX_ASK_MS: u64 = 7 * DAY_MS;
 /// After so long nothing is urgent any more, in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How far two clocks may be apart before a question counts as expired by its author's stamp, in milliseconds.
-const CLOCK_MS: u64 = 10 * 60 * 1000;
+pub(super) const CLOCK_MS: u64 = 10 * 60 * 1000;
 /// How often what is over is forgotten, in milliseconds.
 const SWEEP_MS: u64 = 60 * 60 * 1000;
 /// How much of a question is kept to be told of it, in characters.
 const BEGINS_CHARS: usize = 100;
+/// Of those who are named in one message, so many are kept: nobody calls more by name to say something urgent.
+const MAX_NAMED: usize = 16;
+/// A longer word behind an `@` is no name of anybody, in bytes: a nick, a session's name and what tells them apart.
+const MAX_NAMED_BYTES: usize = 256;
 
 struct Urgent {
     record: UrgentRecord,
@@ -155,6 +161,20 @@ fn is_asked(
     }
 }
 
+/// The words behind an `@` in a text, each once; none if there are none.
+fn named_in(text: &str) -> Option<Vec<String>> {
+    let mut named: Vec<String> = Vec::new();
+    for word in mention::words(text).filter(|word| !word.is_empty() && word.len() <= MAX_NAMED_BYTES) {
+        if named.len() == MAX_NAMED {
+            break;
+        }
+        if !named.iter().any(|other| other == word) {
+            named.push(word.to_owned());
+        }
+    }
+    (!named.is_empty()).then_some(named)
+}
+
 /// How many answers of one member are kept: those who were asked by name share all there is.
 fn most_answers(record: &UrgentRecord, is_direct: bool) -> usize {
     let asked = if is_direct { 1 } else { record.peers.as_ref().map_or(MAX_ANSWERS, Vec::len) };
@@ -196,6 +216,7 @@ impl Engine {
             deadline: body.ask.as_ref().map(|ask| ask.deadline),
             chain: row.chain,
             seq: row.seq,
+            named: named_in(view.text.as_str()),
         };
         if view.peer != self.me {
             self.urgents.bound(row.room, self.me, &mut self.ops);
@@ -302,6 +323,7 @@ impl Engine {
                 peer: record.peer,
                 asks: record.asks_ms.is_some(),
                 to_you,
+                names_you: self.is_called_by(record, to),
                 hops: record.hops,
             })
         };
@@ -323,6 +345,14 @@ impl Engine {
             }
         }
         urgent
+    }
+
+    /// Whether the text of what is for everybody names a session.
+    fn is_called_by(&self, record: &UrgentRecord, to: &Listener) -> bool {
+        let session = SessionName::of(to.label.as_deref().unwrap_or_default());
+        let called = Called { nick: &self.nick, session: &session, tags: &to.tags };
+        let is_for_some = record.to.is_some() || record.tags.is_some() || record.peers.is_some();
+        !is_for_some && record.named.iter().flatten().any(|word| is_called(word, &called))
     }
 
     /// Whether it does not wait for the session's prompt, and if so, whether it is addressed to that session.

@@ -269,6 +269,9 @@ pub struct UrgentRecord {
     /// Its place there.
     #[n(16)]
     pub seq: u64,
+    /// Who is named in its text, as there: what stands behind an `@`.
+    #[n(17)]
+    pub named: Option<Vec<String>>,
 }
 
 /// A request that was done.

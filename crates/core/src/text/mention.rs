@@ -32,15 +32,24 @@ pub struct Called<'a> {
     pub tags: &'a [String],
 }
 
+/// The words of a text that stand behind an `@` at the beginning of a word, without it.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    let ats = text.match_indices('@').map(|(at, _)| at);
+    let begins = |at: &usize| !text[..*at].chars().next_back().is_some_and(char::is_alphanumeric);
+    ats.filter(begins)
+        .filter_map(|at| text[at + 1..].split(|c: char| c.is_whitespace() || ENDS.contains(&c)).next())
+}
+
+/// Whether such a word means somebody.
+#[must_use]
+pub fn is_called(word: &str, called: &Called<'_>) -> bool {
+    means(word, called) || means(word.trim_end_matches(TRAILING), called)
+}
+
 /// Whether somebody is named in a text.
 #[must_use]
 pub fn is_mentioned(text: &str, called: &Called<'_>) -> bool {
-    let ats = text.match_indices('@').map(|(at, _)| at);
-    let begins = |at: &usize| !text[..*at].chars().next_back().is_some_and(char::is_alphanumeric);
-    ats.filter(begins).any(|at| {
-        let word = text[at + 1..].split(|c: char| c.is_whitespace() || ENDS.contains(&c)).next();
-        word.is_some_and(|word| means(word, called) || means(word.trim_end_matches(TRAILING), called))
-    })
+    words(text).any(|word| is_called(word, called))
 }
 
 fn means(word: &str, called: &Called<'_>) -> bool {

@@ -319,7 +319,7 @@ fn unreached(wanted: &Wanted, done: u64, lied: bool) -> ApiError {
         String::new()
     };
     ApiError::new(ErrorKind::Unreached, format!("nobody who has this file was reached{kept}"))
-        .hint("try again when its sender is there: it goes on from where it was")
+        .hint("try again when its sender, or another who has it, is there: what is here is not fetched again")
 }
 
 const _: () = assert!(QUEUED_CHUNKS * limits::FILE_CHUNK_BYTES <= 4 * 1024 * 1024);

@@ -87,15 +87,15 @@ fn may_leave(canonical: &Path, bounds: &Bounds, home: &Path) -> Result<(), ApiEr
     let dir = match bounds {
         Bounds::Named => return Ok(()),
         Bounds::Nothing => {
-            return Err(refused("it is not known in which directory this agent works", canonical));
+            return Err(refused("it is not known in which directory whoever drops it works", canonical));
         }
         Bounds::Below(dir) => dir.canonicalize().unwrap_or_else(|_| dir.clone()),
     };
     if bindings::is_too_wide(&dir) {
-        return Err(refused("below this agent's directory lies all that is yours", canonical));
+        return Err(refused("below the directory it is dropped from lies all that is yours", canonical));
     }
     let Ok(below) = canonical.strip_prefix(&dir) else {
-        return Err(refused("this file lies outside the directory this agent works in", canonical));
+        return Err(refused("this file lies outside the directory it is dropped from", canonical));
     };
     if below.components().any(|part| is_private(&part.as_os_str().to_string_lossy())) {
         return Err(refused("files of this name mostly hold secrets", canonical));
@@ -110,8 +110,8 @@ fn is_private(name: &str) -> bool {
 }
 
 fn refused(why: &str, canonical: &Path) -> ApiError {
-    ApiError::new(ErrorKind::NotAllowed, format!("{why}, and an agent may not drop it"))
-        .hint(format!("ask your human to run `parlor drop {}`", canonical.display()))
+    ApiError::new(ErrorKind::NotAllowed, format!("{why}, and only a person at a terminal may drop it"))
+        .hint(format!("run `parlor drop {}` at a terminal, or ask your human to", canonical.display()))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ApiError {

@@ -36,7 +36,7 @@ impl Hearing {
     pub(super) fn heeds(&self, urgent: &UrgentView) -> bool {
         match self.level(&urgent.room) {
             Level::All => true,
-            Level::Mentions => urgent.to_you,
+            Level::Mentions => urgent.to_you || urgent.names_you,
             Level::Asks => urgent.to_you && urgent.asks,
             Level::None => false,
         }
@@ -94,7 +94,9 @@ pub(super) async fn budget(
         None => None,
     };
     if let Some(chars) = set {
-        asked.refuse_agents_what("decides how much rooms may cost", "parlor budget set ROOM CHARS")?;
+        let name = room.as_deref().unwrap_or("ROOM");
+        let command = format!("parlor budget set {name} {chars}");
+        asked.refuse_agents_what("decides how much rooms may cost", &command)?;
         let Some(room) = named else {
             return Err(
                 ApiError::new(ErrorKind::Usage, "no room is named").hint("`parlor budget set ROOM CHARS`")

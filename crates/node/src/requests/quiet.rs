@@ -152,10 +152,7 @@ pub(super) async fn levels(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, A
     let node = asked.node;
     let changes = wanted.level.is_some() || wanted.mute.is_some();
     if changes {
-        asked.refuse_agents_what(
-            "decides what sessions are disturbed by",
-            "parlor room level, mute or unmute",
-        )?;
+        asked.refuse_agents_what("decides what sessions are disturbed by", &typed(&wanted))?;
     }
     let dir = wanted.dir.clone().or_else(|| place::dir(node, asked.caller)).unwrap_or_else(|| "/".into());
     let key = bindings::key_of(&dir);
@@ -188,6 +185,21 @@ pub(super) async fn levels(asked: &Asked<'_>, wanted: Wanted) -> Result<Reply, A
         shown.push(leveled(node, &key, room, now_ms).await?);
     }
     Ok(Reply::Levels(shown))
+}
+
+/// The command that a person would have to type.
+fn typed(wanted: &Wanted) -> String {
+    let room = wanted.room.as_deref();
+    let behind = room.map(|room| format!(" {room}")).unwrap_or_default();
+    match (wanted.level, wanted.mute) {
+        (Some(level), _) => {
+            let option = room.map(|room| format!(" --room {room}")).unwrap_or_default();
+            format!("parlor room level {}{option}", level.word())
+        }
+        (None, Some(Mute::Seconds(seconds))) => format!("parlor mute{behind} --for {seconds}s"),
+        (None, Some(Mute::On)) => format!("parlor mute{behind}"),
+        (None, _) => format!("parlor unmute{behind}"),
+    }
 }
 
 fn changed(before: Disturbed, wanted: &Wanted, now_ms: u64) -> Disturbed {

@@ -55,6 +55,8 @@ pub struct UrgentView {
     pub asks: bool,
     /// Whether it is addressed to the session.
     pub to_you: bool,
+    /// Whether it is for everybody, and names the session in its text.
+    pub names_you: bool,
     /// How many messages of agents lie between it and a human's.
     pub hops: u8,
 }
