@@ -1,6 +1,6 @@
 //! What a person has decided about being disturbed, as lines. Pure, like all that is rendered.
 
-use parlor_api::{Allowed, Budgeted, Level, Leveled, MayDo};
+use parlor_api::{Allowed, Budgeted, Leveled, MayDo};
 
 use super::{bold, columns, dim};
 use crate::clock;

@@ -1,11 +1,12 @@
 //! Bodies of every bucket and of every kind, sealed and signed, and signals. Holds no rule.
 
 use parlor_core::crypto::{self, EntryContext};
-use parlor_core::room::body::{Body, KIND_MESSAGE, KIND_PROFILE, KIND_REVOKED, KIND_ROOM};
+use parlor_core::room::body::{Announced, Asking, Body, KIND_MESSAGE, KIND_PROFILE, KIND_REVOKED, KIND_ROOM};
+use parlor_core::room::receipt::Receipt;
 use parlor_core::room::said::{Said, Whereabouts};
 use parlor_wire::data::{CLASS_CONTENT, CLASS_RECEIPT, body_hash};
 use parlor_wire::frame::{Frame, Signal};
-use parlor_wire::{Data, DataHeader, EntryId, Salt, WIRE_VERSION, domain, limits};
+use parlor_wire::{BodyHash, Data, DataHeader, EntryId, Salt, WIRE_VERSION, domain, limits};
 use serde_json::{Value, json};
 
 use super::keys::{ROOMS, person, room_key};
@@ -109,6 +110,42 @@ fn said() -> Vec<(&'static str, Body)> {
     ]
 }
 
+/// Bodies with all that this version writes into open keys.
+fn with_open_keys() -> Vec<Written<'static>> {
+    let id = |byte: u8| EntryId([byte; 32]);
+    let agent = Body { nick: Some("alice".into()), session: Some("api".into()), ..Body::default() };
+    let asks = Body {
+        text: Some("which port?".into()),
+        ask: Some(Asking { deadline: TIME + 120_000 }),
+        tags: Some(vec!["backend".into(), "db-2".into()]),
+        hops: Some(2),
+        peers: Some(vec![person(2).peer(), person(3).peer()]),
+        author: Some(1),
+        ..agent.clone()
+    };
+    let file = Announced {
+        name: "schema.sql".into(),
+        length: 12_400,
+        blob: BodyHash([0xb1; 32]),
+        key: BodyHash([0x4e; 32]),
+    };
+    let answers = Body { text: Some("5432".into()), about: Some(id(0xab)), form: Some(1), ..agent };
+    let announces = Body { file: Some(file), ..Body::default() };
+    let mut receipt = Receipt::new(Salt([5; 16]), Some("api".into()));
+    let of = receipt.touch(id(0xc1));
+    of.upto = 9;
+    (3..=5).chain([8]).for_each(|seq| of.handed.add(seq));
+    of.shown.add(4);
+    let tells = Body { kind: KIND_PROFILE, receipt: Some(receipt), ..Body::default() };
+    let all = [
+        ("a message that asks", asks, CLASS_CONTENT, 901),
+        ("a message that answers", answers, CLASS_CONTENT, 902),
+        ("a message that announces a file", announces, CLASS_CONTENT, 903),
+        ("a profile that is a receipt", tells, CLASS_RECEIPT, 904),
+    ];
+    all.map(|(name, body, class, seq)| Written { name, plaintext: body.encode(), class, seq }).into()
+}
+
 pub fn bodies() -> Value {
     let mut all = Vec::new();
     for (name, body) in said() {
@@ -135,6 +172,7 @@ pub fn bodies() -> Value {
     }
     let receipt = Written { name: "a receipt", plaintext: vec![0xa0], class: CLASS_RECEIPT, seq: u64::MAX };
     all.push(receipt);
+    all.extend(with_open_keys());
     file(
         "Data entries with their plaintexts. Where only plaintext_bytes is given, byte number n is (7n + 3) mod 256, and \
          the sealed body is left out of the entry.",
@@ -193,7 +231,12 @@ pub fn signals() -> Value {
         ("present", says(None), 90),
         ("with a summary", says(Some("writing tests")), 90),
         ("ended", Said::default(), 0),
-        ("with directory, branch, status and threshold", open, 90),
+        ("with directory, branch, status and threshold", open.clone(), 90),
+        (
+            "with tags, and when it hears",
+            Said { tags: Some(vec!["backend".into()]), reach: Some(7), ..open },
+            90,
+        ),
     ];
     let all = signals
         .into_iter()
