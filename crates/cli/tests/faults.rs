@@ -64,7 +64,7 @@ fn an_agent_killed_between_a_question_and_its_answer_is_reminded_of_it_and_answe
     let answered = AtomicBool::new(false);
     model.reply_with(move |request| {
         let texts = request.texts().into_iter().chain(request.tool_results());
-        let told = texts.map(|(_, text)| text).filter(|text| text.contains(QUESTION)).next_back();
+        let told = texts.map(|(_, text)| text).rfind(|text| text.contains(QUESTION));
         match told {
             _ if !request.is_conversation() || answered.load(Relaxed) => Reply::text("done"),
             Some(told) if request.contains("once more, please") => {

@@ -58,6 +58,8 @@ pub fn budgets(all: &[Budgeted]) -> Vec<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use parlor_api::Level;
+
     use super::*;
 
     fn plain(lines: &[String]) -> Vec<String> {
