@@ -111,7 +111,7 @@ fn is_private(name: &str) -> bool {
 
 fn refused(why: &str, canonical: &Path) -> ApiError {
     ApiError::new(ErrorKind::NotAllowed, format!("{why}, and only a person at a terminal may drop it"))
-        .hint(format!("run `parlor drop {}` at a terminal, or ask your human to", canonical.display()))
+        .hint(format!("ask your human to run `parlor drop {}` at a terminal", canonical.display()))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ApiError {
