@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parlor_agents::{Place, Runner, SystemRunner, Wake};
 use parlor_core::engine::api::UrgentView;
 use parlor_wire::RoomId;
+use tokio::sync::mpsc;
 
 use crate::node::Node;
 use crate::requests::hook::with_directs;
@@ -18,23 +19,33 @@ use crate::sessions::Session;
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Sessions remembered as woken.
 const MAX_WOKEN: usize = 1024;
+/// A command that fails so often in a row is not run again for the same: something else is wrong, and in the node's log.
+const MAX_FAILURES: u32 = 5;
+/// Ends of commands that wait to be looked at.
+const ENDS: usize = 64;
 
 /// What a session was last woken for, and when.
 struct Woken {
     what: BTreeSet<(RoomId, u64)>,
     at: Instant,
+    /// How often in a row the command failed.
+    failures: u32,
 }
+
+/// What became of a command: the session's key, and whether it succeeded.
+type End = (String, bool);
 
 /// Runs until the node stops.
 pub(crate) async fn watch(node: Arc<Node>) {
     let mut stirred = node.driver.stirred();
     let mut woken: BTreeMap<String, Woken> = BTreeMap::new();
+    let (ends, mut ended) = mpsc::channel::<End>(ENDS);
     loop {
         stirred.borrow_and_update();
         let present = node.sessions().present();
         let mut put_off: Option<Instant> = None;
         for session in present {
-            let later = look(&node, &session, &mut woken).await;
+            let later = look(&node, &session, &mut woken, &ends).await;
             put_off = put_off.into_iter().chain(later).min();
         }
         let looked_again = async {
@@ -45,14 +56,29 @@ pub(crate) async fn watch(node: Arc<Node>) {
         };
         tokio::select! {
             moved = stirred.changed() => if moved.is_err() { return },
+            Some((key, ok)) = ended.recv() => note_end(&mut woken, &key, ok),
             () = looked_again => {}
             () = node.life.stopping.cancelled() => return,
         }
     }
 }
 
+/// What a failed command was to wake for is waked for again, when the minute is over.
+fn note_end(woken: &mut BTreeMap<String, Woken>, key: &str, ok: bool) {
+    let Some(last) = woken.get_mut(key) else { return };
+    last.failures = if ok { 0 } else { last.failures.saturating_add(1) };
+    if !ok && last.failures < MAX_FAILURES {
+        last.what.clear();
+    }
+}
+
 /// Wakes a session for what it was not woken for yet; when to look again, where that is too early now.
-async fn look(node: &Arc<Node>, session: &Session, woken: &mut BTreeMap<String, Woken>) -> Option<Instant> {
+async fn look(
+    node: &Arc<Node>,
+    session: &Session,
+    woken: &mut BTreeMap<String, Woken>,
+    ends: &mpsc::Sender<End>,
+) -> Option<Instant> {
     let program = parlor_agents::program(&session.program)?;
     if program.wake() != Wake::Command {
         return None;
@@ -72,24 +98,29 @@ async fn look(node: &Arc<Node>, session: &Session, woken: &mut BTreeMap<String, 
         woken.clear();
     }
     node.sessions().drive(&key, node.clock.now());
-    woken.insert(key, Woken { what, at: Instant::now() });
-    wake(session, &waking);
+    let failures = woken.get(&key).map_or(0, |last| last.failures);
+    woken.insert(key, Woken { what, at: Instant::now(), failures });
+    wake(session, &waking, ends.clone());
     None
 }
 
 /// Runs the command beside everything else.
-fn wake(session: &Session, waking: &[UrgentView]) {
+fn wake(session: &Session, waking: &[UrgentView], ends: mpsc::Sender<End>) {
     let (id, name, text) = (session.id.clone(), session.program.clone(), words(waking));
+    let key = session.key();
     tokio::task::spawn_blocking(move || {
         let (Some(program), Ok(place)) = (parlor_agents::program(&name), Place::of_this_process()) else {
             return;
         };
         let Some(invocation) = program.wake_command(&place, &id, &text) else { return };
-        match SystemRunner.run(&invocation) {
+        let end = SystemRunner.run(&invocation);
+        match &end {
             Ok(output) if output.ok() => tracing::debug!("a session of {name} was told that something waits"),
             Ok(output) => tracing::warn!("{name} could not be woken: {}", output.first_line()),
             Err(error) => tracing::warn!("{name} could not be woken: {error}"),
         }
+        // Where so many ends wait, nobody looks at them any more.
+        _ = ends.try_send((key, end.is_ok_and(|output| output.ok())));
     });
 }
 

@@ -67,7 +67,7 @@ fn asked(world: &World, node: usize, id: EntryId) -> Option<AskView> {
 }
 
 fn urgent(world: &World, session: &Session) -> Vec<UrgentView> {
-    let to = Listener { session: session.key.clone(), label: None, tags: Vec::new() };
+    let to = Listener { session: session.key.clone(), label: None, ..Listener::default() };
     let rooms = [TakeRoom { room: session.room, bound_at: 0 }];
     world.nodes[session.node].engine.as_ref().unwrap().urgent(&rooms, &to)
 }

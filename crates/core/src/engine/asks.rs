@@ -27,6 +27,8 @@ const MAX_ANSWERS: usize = 64;
 const MAX_ANSWERS_OF_PEER: usize = 4;
 /// Answers remembered that came before their question: chains of different members come in any order.
 const MAX_EARLY: usize = 64;
+/// Of those, of one author: nobody pushes out what others say.
+const MAX_EARLY_OF_PEER: usize = 8;
 /// The longest that answers are waited for, in milliseconds: a week.
 pub(super) const MAX_ASK_MS: u64 = 7 * DAY_MS;
 /// After so long nothing is urgent any more, in milliseconds.
@@ -48,7 +50,7 @@ struct Urgent {
     until_ms: u64,
 }
 
-/// An answer that came before its question.
+/// An answer, which may come before its question.
 #[derive(Clone)]
 struct Early {
     room: RoomId,
@@ -56,6 +58,7 @@ struct Early {
     answer: EntryId,
     peer: PeerId,
     label: Option<String>,
+    origin: Option<String>,
 }
 
 /// What does not wait for a prompt, by room and arrival.
@@ -106,6 +109,19 @@ impl Urgents {
             self.by_id.remove(&gone.record.id);
             ops.push(Op::Delete { table: Table::Urgent, key: key(at) });
         }
+    }
+
+    fn put_early(&mut self, answer: Early) {
+        let of_peer = |early: &Early| early.peer == answer.peer;
+        if self.early.iter().filter(|early| of_peer(early)).count() >= MAX_EARLY_OF_PEER
+            && let Some(oldest) = self.early.iter().position(of_peer)
+        {
+            self.early.remove(oldest);
+        }
+        if self.early.len() >= MAX_EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back(answer);
     }
 
     fn in_room(&self, room: RoomId) -> impl DoubleEndedIterator<Item = (&(RoomId, u64), &Urgent)> {
@@ -187,7 +203,7 @@ impl Engine {
         // What nobody is disturbed for is no answer either: it would end that somebody is asked.
         let is_answer = body.form.is_none() && view.priority >= Priority::GIVEN_AT_PROMPT;
         if let Some(about) = body.about.filter(|_| is_answer) {
-            self.answered(row.room, about, row.id, view);
+            self.answered(row, about, view);
         }
         let is_urgent = view.priority == Priority::Now && body.form.is_none();
         if row.history || !(is_urgent || body.ask.is_some()) {
@@ -228,8 +244,8 @@ impl Engine {
             std::mem::take(&mut self.urgents.early).into_iter().partition(|early| early.about == row.id);
         self.urgents.early = others;
         // What is said of it in another room answers nothing.
-        for Early { answer, peer, label, .. } in early.into_iter().filter(|early| early.room == row.room) {
-            self.count_answer(at, answer, peer, label.as_deref());
+        for early in early.into_iter().filter(|early| early.room == row.room) {
+            self.count_answer(at, &early);
         }
         self.put_urgent(&at);
     }
@@ -241,37 +257,34 @@ impl Engine {
         }
     }
 
-    fn answered(&mut self, room: RoomId, about: EntryId, answer: EntryId, view: &MessageView) {
-        let label = view.session.as_ref().map(|label| label.as_str());
+    fn answered(&mut self, row: &DataRow, about: EntryId, view: &MessageView) {
+        let answer = Early {
+            room: row.room,
+            about,
+            answer: row.id,
+            peer: view.peer,
+            label: view.session.as_ref().map(|label| label.as_str().to_owned()),
+            origin: row.origin.clone(),
+        };
         match self.urgents.by_id.get(&about).copied() {
-            Some(at) if at.0 == room => {
-                if self.count_answer(at, answer, view.peer, label) {
+            Some(at) if at.0 == row.room => {
+                if self.count_answer(at, &answer) {
                     self.put_urgent(&at);
                 }
             }
             Some(_) => {}
-            None => {
-                let label = label.map(str::to_owned);
-                self.urgents.early.push_back(Early { room, about, answer, peer: view.peer, label });
-                if self.urgents.early.len() > MAX_EARLY {
-                    self.urgents.early.pop_front();
-                }
-            }
+            None => self.urgents.put_early(answer),
         }
     }
 
-    /// Nobody answers its own question, whatever it says, nor one that others were asked by name.
-    fn count_answer(
-        &mut self,
-        at: (RoomId, u64),
-        answer: EntryId,
-        peer: PeerId,
-        label: Option<&str>,
-    ) -> bool {
+    /// A session does not answer its own question, whatever it says, and nobody one that others were asked by name. Which of
+    /// another node's sessions asked is known there alone, and refused there.
+    fn count_answer(&mut self, at: (RoomId, u64), given: &Early) -> bool {
+        let (peer, label) = (given.peer, given.label.as_deref());
         let (is_direct, stays_here) = (self.direct_peer(&at.0).is_some(), self.stays_here(&at.0));
         let Some(urgent) = self.urgents.held.get_mut(&at) else { return false };
         let record = &mut urgent.record;
-        let is_own = record.peer == peer && record.label.as_deref() == label;
+        let is_own = record.peer == peer && peer == self.me && record.origin == given.origin;
         if is_own || !is_asked(record, peer, label, is_direct, stays_here) {
             return false;
         }
@@ -281,7 +294,7 @@ impl Engine {
         }
         record.answered = record.answered.saturating_add(1);
         if record.answers.len() < MAX_ANSWERS {
-            record.answers.push((answer, peer));
+            record.answers.push((given.answer, peer));
         }
         true
     }
@@ -391,7 +404,12 @@ impl Engine {
                 && urgent.is_to_all(self.direct_peer(&view.room).is_some())
         });
         let about = view.about.and_then(|about| self.urgents.ask(&about)).map(|(_, urgent)| &urgent.record);
-        is_answered || about.is_some_and(|asked| !take.is_its(asked.origin.as_deref()))
+        let was_told = |origin: &str| self.deliveries.was_given(view.room, origin, view.arrival);
+        let is_others = |asked: &UrgentRecord| {
+            let origin = asked.origin.as_deref();
+            !take.is_its(origin) || origin.is_some_and(|origin| origin != take.session && was_told(origin))
+        };
+        is_answered || about.is_some_and(is_others)
     }
 
     pub(super) fn tick_urgents(&mut self) {

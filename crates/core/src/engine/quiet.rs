@@ -36,8 +36,8 @@ pub(super) fn is_named(to: &str, own: bool, stays_here: bool, session: Option<&s
 }
 
 /// How much of a room is given in a day.
-fn budget_chars(take: &Take, room: RoomId) -> u64 {
-    let set = take.budgets.iter().find(|(of, _)| *of == room).map(|(_, chars)| *chars);
+pub(super) fn budget_chars(budgets: &[(RoomId, u64)], room: RoomId) -> u64 {
+    let set = budgets.iter().find(|(of, _)| *of == room).map(|(_, chars)| *chars);
     set.unwrap_or(limits::USUAL_BUDGET_CHARS)
 }
 
@@ -117,14 +117,20 @@ impl Engine {
 
     /// Whether so much of a room was given today that what is unread is only counted. Who asks by itself is given it.
     pub(super) fn is_spent(&self, take: &Take, room: RoomId) -> bool {
-        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= budget_chars(take, room)
+        take.moment != Moment::Check && self.has_spent(room, budget_chars(&take.budgets, room))
     }
 
     /// Whether the reserve is used up as well, which is for questions to the session alone.
     pub(super) fn is_reserve_spent(&self, take: &Take, room: RoomId) -> bool {
-        let budget = budget_chars(take, room);
-        let most = budget.saturating_add(budget / limits::RESERVE_PART);
-        take.moment != Moment::Check && self.spent.today(room, self.now.wall_ms) >= most
+        take.moment != Moment::Check && self.has_spent_reserve(room, budget_chars(&take.budgets, room))
+    }
+
+    pub(super) fn has_spent(&self, room: RoomId, budget: u64) -> bool {
+        self.spent.today(room, self.now.wall_ms) >= budget
+    }
+
+    pub(super) fn has_spent_reserve(&self, room: RoomId, budget: u64) -> bool {
+        self.has_spent(room, budget.saturating_add(budget / limits::RESERVE_PART))
     }
 
     /// What was given of rooms, to which session, in characters.

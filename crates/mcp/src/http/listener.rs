@@ -1,8 +1,9 @@
 //! Connections over HTTP: how many, for how long, and how they end. Knows nothing of what is said on them.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -16,8 +17,11 @@ use tokio_util::task::TaskTracker;
 use super::door::Door;
 use super::exchange::{Flushing, Written};
 
-/// Connections at one time: a few for each session there may be. Further ones wait in the system's queue.
+/// Connections that have shown the token, at one time: a few for each session there may be. Further ones wait in the
+/// system's queue.
 const CONNECTIONS_MAX: usize = 128;
+/// Connections that have not yet. One more ends the one that has been silent longest, so that nobody is kept from showing it.
+const UNKNOWN_MAX: usize = 128;
 /// For how long a connection may take to say what it wants, the first time and again.
 const HEADER_WAIT: Duration = Duration::from_secs(30);
 /// For how long a connection may take until it has shown the token: whoever has none holds no place for longer.
@@ -31,19 +35,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`.
 pub(super) async fn serve(listener: TcpListener, door: Arc<Door>, stop: &CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (places, unknown) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Arc::new(Unknown::default()));
     let tasks = TaskTracker::new();
-    while let Some(Ok(place)) = stop.run_until_cancelled(places.clone().acquire_owned()).await {
+    while let Some(Ok(place)) = stop.run_until_cancelled(places.acquire()).await {
+        // It is whoever's that shows the token first.
+        drop(place);
         let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
         let Ok((stream, _)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let connection = serve_one(stream, door.clone(), tasks.clone(), stop.clone());
-        tasks.spawn(async move {
-            connection.await;
-            drop(place);
-        });
+        let written = Arc::new(Written::new(tasks.clone()));
+        let pushed_out = unknown.enter();
+        let waits = stays_unknown(written.clone(), pushed_out, unknown.clone(), places.clone());
+        tasks.spawn(serve_one(stream, door.clone(), written, waits, stop.clone()));
     }
     drop(listener);
     tasks.close();
@@ -51,16 +56,60 @@ pub(super) async fn serve(listener: TcpListener, door: Arc<Door>, stop: &Cancell
     drop(tokio::time::timeout(END_WAIT, tasks.wait()).await);
 }
 
-/// Ends when a connection has not shown the token in time, and never when it has.
-async fn stays_unknown(connection: &Written) {
-    if tokio::time::timeout(TOKEN_WAIT, connection.has_been_let_in()).await.is_ok() {
+/// The connections that have not shown the token, the oldest first.
+#[derive(Default)]
+struct Unknown(Mutex<VecDeque<CancellationToken>>);
+
+impl Unknown {
+    /// One more; what is returned is cancelled when it has to make room.
+    fn enter(&self) -> CancellationToken {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that were let in or have ended have let go of theirs.
+        all.retain(|one| !one.is_cancelled());
+        if all.len() >= UNKNOWN_MAX
+            && let Some(oldest) = all.pop_front()
+        {
+            oldest.cancel();
+        }
+        let own = CancellationToken::new();
+        all.push_back(own.clone());
+        own
+    }
+
+    /// It counts here no more.
+    fn leave(&self, own: &CancellationToken) {
+        own.cancel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !one.is_cancelled());
+    }
+}
+
+/// Ends when a connection has not shown the token in time or is in the way of newer ones, and never when it has.
+async fn stays_unknown(
+    connection: Arc<Written>,
+    own: CancellationToken,
+    unknown: Arc<Unknown>,
+    places: Arc<Semaphore>,
+) {
+    let let_in = tokio::time::timeout(TOKEN_WAIT, connection.has_been_let_in());
+    let is_known = tokio::select! {
+        in_time = let_in => in_time.is_ok(),
+        () = own.cancelled() => false,
+    };
+    unknown.leave(&own);
+    if is_known {
+        // Where many were let in at once there may be none left: no more of them than of the unknown.
+        let _place = places.try_acquire();
         std::future::pending::<()>().await;
     }
 }
 
-async fn serve_one(stream: TcpStream, door: Arc<Door>, tasks: TaskTracker, stop: CancellationToken) {
-    let written = Arc::new(Written::new(tasks));
-    let known = written.clone();
+async fn serve_one(
+    stream: TcpStream,
+    door: Arc<Door>,
+    written: Arc<Written>,
+    stays_unknown: impl Future<Output = ()>,
+    stop: CancellationToken,
+) {
     let io = TokioIo::new(Flushing { stream, written: written.clone() });
     let answer = service_fn(move |request| {
         let (door, written) = (door.clone(), written.clone());
@@ -80,6 +129,6 @@ async fn serve_one(stream: TcpStream, door: Arc<Door>, tasks: TaskTracker, stop:
             connection.as_mut().graceful_shutdown();
             drop(connection.await);
         }
-        () = stays_unknown(&known) => {}
+        () = stays_unknown => {}
     }
 }

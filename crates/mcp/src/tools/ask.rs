@@ -101,14 +101,14 @@ impl Server {
             // Of many who are asked, all answers are given together, at the end.
             let goes_on = first.to_all && left_ms > 0;
             let entry = first.id.clone();
-            let (seen_now, give) = (if goes_on { seen } else { 0 }, !goes_on);
+            let (seen_now, give) = (if goes_on || !first.to_all { seen } else { 0 }, !goes_on);
             let request = Request::Answers { entry, seen: seen_now, wait_ms: left_ms.min(PART_MS), give };
             let (asked, lease) = self.node.answers(session, request).await?;
             let is_over = !asked.open || left_ms == 0;
             if give && (is_over || asked.answered > 0) {
                 return Ok((Asked { warnings: first.warnings, ..asked }, lease));
             }
-            seen = asked.answered;
+            seen = asked.seen;
             if goes_on && !asked.open {
                 let request = Request::Answers { entry: asked.id, seen: 0, wait_ms: 0, give: true };
                 let (asked, lease) = self.node.answers(session, request).await?;

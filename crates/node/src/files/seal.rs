@@ -1,8 +1,9 @@
 //! Sealing a file on its way out, chunk by chunk, looking for secrets in the same pass. Holds one chunk and the one after it;
 //! leaves nothing behind where it fails.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 
 use parlor_core::crypto::{FileKey, Stream};
 use parlor_wire::file::BlobNamer;
@@ -31,6 +32,8 @@ pub(crate) enum SealError {
     Quota,
     #[error("this machine gave no random bytes")]
     Randomness,
+    #[error("the file was changed while it was read")]
+    Changed,
     #[error("the file could not be read: {0}")]
     Read(io::Error),
     #[error("the sealed file could not be written: {0}")]
@@ -47,7 +50,8 @@ pub(crate) fn seal(
     stop: &CancellationToken,
     tell: impl Fn(u64),
 ) -> Result<Sealing, SealError> {
-    let expected = file.metadata().map_err(SealError::Read)?.len();
+    let before = file.metadata().map_err(SealError::Read)?;
+    let expected = before.len();
     if expected > MAX_FILE_BYTES {
         return Err(SealError::TooLong);
     }
@@ -81,9 +85,18 @@ pub(crate) fn seal(
         }
         chunk = next;
     }
+    let after = file.metadata().map_err(SealError::Read)?;
+    if length != expected || version(&before) != version(&after) {
+        return Err(SealError::Changed);
+    }
     let blob = namer.name();
     shelf.keep_new(out, &blob).map_err(SealError::Write)?;
     Ok(Sealing { blob, key, length })
+}
+
+/// What differs once somebody has written to a file.
+fn version(file: &Metadata) -> (u64, i64, i64, i64, i64) {
+    (file.len(), file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec())
 }
 
 fn new_key() -> Result<FileKey, SealError> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use parlor_api::{ApiError, Asked as AskedReply, ErrorKind, Message, Reply, Sent};
 use parlor_core::engine::api::{AskView, Command, MessageView, Moment, Outcome, Send, TakeRoom};
 use parlor_core::text::inject::{Budget, Unit};
-use parlor_core::text::mention;
 use parlor_core::text::time::rfc3339;
 use parlor_wire::{EntryId, PeerId, RoomId};
 
 use super::moments::{self, Taking};
 use super::{Asked, MAX_WAIT_MS, convert, direct, far, hearing, peers, place, talk, whom};
 use crate::clock;
+use crate::consent::What;
 use crate::errors;
 
 /// What stands before a tag, and before the word for all.
@@ -79,14 +79,13 @@ pub(super) async fn ask(asked: &Asked<'_>, question: Question) -> Result<Reply, 
 async fn meant(asked: &Asked<'_>, to: &str, room: Option<&str>) -> Result<(RoomId, Whom), ApiError> {
     let node = asked.node;
     if let Some(many) = to.strip_prefix(MANY) {
-        let room = place::room(node, asked.caller, room).await?;
+        let (named, room) = (room, place::room(node, asked.caller, room).await?);
         if many == ALL {
             return Ok((room, Whom::default()));
         }
-        let tag = mention::tag(many).ok_or_else(|| {
-            ApiError::new(ErrorKind::BadInput, format!("`{to}` is no tag"))
-                .hint("`@all` asks all in the room, `@backend` the sessions of that tag, a name one peer")
-        })?;
+        let Some(tag) = whom::tag(asked, to).await? else {
+            return Box::pin(meant(asked, many, named)).await;
+        };
         let speaker = place::own_session(node, asked.caller).await;
         let nobody = hearing::tagged(node, room, &tag, speaker.as_ref()).await? == 0;
         let warnings =
@@ -212,13 +211,21 @@ pub(super) async fn answers(
         }
     };
     let known = usize::try_from(seen).unwrap_or(usize::MAX);
-    let new: Vec<EntryId> = view.answers.iter().map(|(id, _)| *id).skip(known).take(MAX_ANSWERS).collect();
+    let new: Vec<(EntryId, PeerId)> = view.answers.iter().skip(known).take(MAX_ANSWERS).copied().collect();
+    let seen = seen.saturating_add(new.len() as u64);
+    let new: Vec<EntryId> =
+        new.into_iter().filter(|(_, peer)| hears(asked, view.room, *peer)).map(|(id, _)| id).collect();
     let token = if give { lease(asked, view.room, &new).await? } else { None };
     let answers = node.driver.messages(view.room, &new).await?;
     let name = talk::room_name(node, view.room).await?;
     let answers = answers.into_iter().map(|message| convert::message(message, &name)).collect();
-    let seen = seen.saturating_add(new.len() as u64);
     Ok(Reply::Asked(told(asked, id, (answers, seen), token).await?))
+}
+
+/// Whether somebody's answer may be shown to the caller: to an agent's session not, where its person has denied that.
+fn hears(asked: &Asked<'_>, room: RoomId, peer: PeerId) -> bool {
+    let is_person = || place::session(asked.node, asked.caller).is_none();
+    peer == asked.node.me || is_person() || asked.node.consent().may(What::Inject, room, peer)
 }
 
 /// What an agent's session is shown in an answer is not given to it again at its prompt.
@@ -255,6 +262,7 @@ async fn told(
         return Err(errors::internal("a question went missing"));
     };
     let left_ms = view.deadline.saturating_sub(clock::wall_ms());
+    let unheard = view.answers.iter().filter(|(_, peer)| !hears(asked, view.room, *peer)).count();
     Ok(AskedReply {
         id: id.to_string(),
         room: view.room.to_string(),
@@ -263,7 +271,7 @@ async fn told(
         until: rfc3339(view.deadline),
         left_ms: if view.open { left_ms } else { 0 },
         to_all: view.to_all || view.tags.is_some(),
-        answered: view.answered,
+        answered: view.answered.saturating_sub(unheard as u64),
         answers,
         seen,
         reached: view.reached.len() as u64,

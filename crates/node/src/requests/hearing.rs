@@ -46,7 +46,8 @@ impl Hearing {
 /// Who a session is, to those who look for what is for it.
 pub(super) fn listener(node: &Node, session: &Session) -> Listener {
     let tags = node.tags().of(&bindings::key_of(&session.dir));
-    Listener { session: session.key(), label: Some(session.full_name()), tags }
+    let budgets = node.budgets().all();
+    Listener { session: session.key(), label: Some(session.full_name()), tags, budgets }
 }
 
 pub(super) async fn of(node: &Node, session: &Session, rooms: &[TakeRoom]) -> Result<Hearing, ApiError> {

@@ -63,10 +63,9 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
         return Ok(NOTHING);
     }
     let tells = tells(&read).or_else(|| tells_waiting(node, &read, &session));
-    let write = node.sessions().hooked(&session.key(), tells, node.clock.now());
-    if let Some(write) = write {
-        node.driver.cast(write).await;
-    }
+    // That it is idle is told once it holds what this hook gives: nobody wakes it for that.
+    let becomes_idle = tells == Some(SessionStatus::Idle) && !matches!(read.event, HookEvent::Idle);
+    note(node, &session, tells.filter(|_| !becomes_idle)).await;
     let rooms = with_directs(node, node.heard_by(&session).await).await?;
     let write = node.sessions().reached(&session.key(), moments::reach(program, &read.event));
     if let Some(write) = write {
@@ -75,10 +74,23 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
     if let Some(path) = read.transcript.clone().filter(|_| moments::is_between_turns(&read)) {
         node.evidence.look(&node.driver, program, &session.key(), path);
     }
-    let reply = moments::at_hook(asked, program, &read, &session, rooms).await?;
+    let reply = moments::at_hook(asked, program, &read, &session, rooms).await;
+    if becomes_idle {
+        let goes_on = matches!((&read.event, &reply), (HookEvent::Stop, Ok(Reply::Hook(hook))) if !hook.stdout.is_empty());
+        note(node, &session, Some(if goes_on { SessionStatus::Working } else { SessionStatus::Idle })).await;
+    }
+    let reply = reply?;
     node.driver.stir();
     node.announce(&session).await;
     Ok(reply)
+}
+
+/// Notes that a hook of it was run, and how it is if that tells.
+async fn note(node: &Node, session: &Session, tells: Option<SessionStatus>) {
+    let write = node.sessions().hooked(&session.key(), tells, node.clock.now());
+    if let Some(write) = write {
+        node.driver.cast(write).await;
+    }
 }
 
 /// Whether a process runs this session that has not begun the hook.

@@ -99,7 +99,7 @@ pub(super) struct Taking {
 pub(super) async fn take(asked: &Asked<'_>, session: &Session, taking: Taking) -> Result<Taken, ApiError> {
     let node = asked.node;
     let Hearing { levels, budgets, deny: silenced } = hearing::of(node, session, &taking.rooms).await?;
-    let Listener { session, label, tags } = hearing::listener(node, session);
+    let Listener { session, label, tags, .. } = hearing::listener(node, session);
     let key = session.clone();
     let heir_of = node.sessions().ended_beside(&key);
     let Taking { rooms, budget, moment, mut deny, only, from, by_human } = taking;
@@ -181,6 +181,11 @@ pub(crate) async fn waking(
     rooms: Vec<TakeRoom>,
 ) -> Result<(Vec<UrgentView>, Vec<(RoomId, PeerId)>), ApiError> {
     if rooms.is_empty() || !is_idle(node, session) {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    // A hook of it is writing: what that gives needs no waking, and is not yet known to be given.
+    let key = session.key();
+    if node.driver.view(move |engine| engine.is_being_given(&key)).await? {
         return Ok((Vec::new(), Vec::new()));
     }
     let mut taking = Taking { rooms, ..Taking::default() };

@@ -38,6 +38,8 @@ pub struct Listener {
     pub label: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Of which rooms how much is given in a day, in characters, where that is not as usual.
+    pub budgets: Vec<(RoomId, u64)>,
 }
 
 /// A message that does not wait for a session's prompt.

@@ -5,11 +5,25 @@ use parlor_wire::{EntryId, RoomId};
 use super::Urgent;
 use crate::engine::Engine;
 use crate::engine::api::{AskView, Listener, TakeRoom, UrgentView};
+use crate::engine::quiet::budget_chars;
 
 impl Engine {
-    /// What does not wait for a session's prompt, of these rooms.
+    /// What does not wait for a session's prompt, of these rooms; of one whose budget is spent, questions to this session
+    /// until the reserve is.
     pub fn urgent(&self, rooms: &[TakeRoom], to: &Listener) -> Vec<UrgentView> {
-        rooms.iter().flat_map(|heard| self.urgent_in(heard.room, to)).collect()
+        let of_room = |heard: &TakeRoom| {
+            let budget = budget_chars(&to.budgets, heard.room);
+            let (spent, reserve_spent) =
+                (self.has_spent(heard.room, budget), self.has_spent_reserve(heard.room, budget));
+            let may = move |view: &UrgentView| !spent || (view.asks && view.to_you && !reserve_spent);
+            self.urgent_in(heard.room, to).into_iter().filter(may)
+        };
+        rooms.iter().flat_map(of_room).collect()
+    }
+
+    /// Whether something is held out to a session that is not known yet to have been written out.
+    pub fn is_being_given(&self, session: &str) -> bool {
+        self.deliveries.is_leased(session)
     }
 
     /// A question that is remembered.

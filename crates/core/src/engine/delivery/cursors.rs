@@ -100,6 +100,10 @@ impl Deliveries {
         })
     }
 
+    pub(in crate::engine) fn is_leased(&self, session: &str) -> bool {
+        self.held.values().any(|held| held.session == session)
+    }
+
     pub(super) fn apply(&mut self, room: RoomId, session: &str, step: Move, now_ms: u64, ops: &mut Vec<Op>) {
         match step {
             Move::Upto(upto) => {

@@ -25,7 +25,12 @@ impl Take {
 
     /// For whom it is.
     pub(super) fn listener(&self) -> Listener {
-        Listener { session: self.session.clone(), label: self.label.clone(), tags: self.tags.clone() }
+        Listener {
+            session: self.session.clone(),
+            label: self.label.clone(),
+            tags: self.tags.clone(),
+            budgets: self.budgets.clone(),
+        }
     }
 }
 
