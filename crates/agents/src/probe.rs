@@ -54,9 +54,11 @@ impl Probe<'_> {
             Ok(output) if output.ok() => {
                 self.version(output.stdout.lines().next().unwrap_or_default(), &path)
             }
-            Ok(output) => {
-                Check::fail(title, format!("{path} does not run: {}", output.first_line()), "reinstall it")
-            }
+            Ok(output) => Check::fail(
+                title,
+                format!("{path} does not run: {}", output.first_line()),
+                "mend what it names, or reinstall it",
+            ),
             Err(error) => Check::fail(title, error.to_string(), format!("reinstall {title}")),
         }
     }

@@ -101,6 +101,13 @@ pub fn farewell(line: &str) {
     _ = writeln!(anstream::stderr(), "{line}");
 }
 
+/// What is known when a user interrupts who wants data.
+pub fn last_object(value: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(value) {
+        _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
 /// A reader that has had enough is no error; a disk that is full is.
 pub fn lost(error: std::io::Error) -> Failure {
     if error.kind() == IoKind::BrokenPipe {

@@ -65,11 +65,17 @@ pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// The one session a message is for: behind its peer's name, or by its own among sessions of one machine.
+fn addressee(message: &Message) -> String {
+    let called = |to: &String| if to.contains('/') { format!(" → {to}") } else { format!(" → /{to}") };
+    message.to.as_ref().map(called).unwrap_or_default()
+}
+
 /// One message; the lines of its text after the first are indented.
 pub fn message(message: &Message) -> String {
     let seat = message.session.as_ref().map(|label| format!("/{label}")).unwrap_or_default();
     let kind = if message.author == "human" { String::new() } else { format!(" ({})", message.author) };
-    let to = message.to.as_ref().map(|label| format!(" → /{label}")).unwrap_or_default();
+    let to = addressee(message);
     let revoked = if message.revoked { " [revoked identity]" } else { "" };
     let urgency = match message.priority {
         Priority::Low => "[low] ",

@@ -43,8 +43,8 @@ fn asks(agent: &Agent<'_>, args: &[&str]) -> Running {
 
 /// The id of a question in what an agent was given.
 fn id_in(text: &str) -> String {
-    let line =
-        text.lines().find(|line| line.contains("asks")).unwrap_or_else(|| panic!("no question: {text}"));
+    let is_one = |line: &&str| line.contains("asks") || line.contains("a question whose time is over");
+    let line = text.lines().find(is_one).unwrap_or_else(|| panic!("no question: {text}"));
     let head = line.split(']').next().unwrap();
     head.rsplit(' ').next().unwrap().to_owned()
 }
@@ -198,4 +198,47 @@ fn what_is_no_question_and_ones_own_is_not_answered() {
     let own = asker.cmd(&["answer", &id, "x"]);
     assert_eq!(own.code(), 4, "{}", own.err());
     assert_eq!(asked.cmd(&["answer", "mzzzzzzz", "x"]).code(), 3);
+}
+
+#[test]
+fn a_peer_is_asked_alone_with_and_without_the_sign_and_all_are_all() {
+    let (alice, bob) = pair();
+    let (asker, asked) = sessions(&alice, &bob);
+    for to in ["bob", "@bob", "@bob/project"] {
+        let waits = asks(&asker, &[to, &format!("for {to} alone?"), "--timeout", "1m"]);
+        let heard = until("the question", || {
+            let given = asked.hook("PostToolUse");
+            (!given.is_empty()).then_some(given)
+        });
+        assert!(heard.contains("asks you"), "{heard}");
+        asked.says(&["answer", &id_in(&heard), "yes"]);
+        assert_eq!(waits.finish(SOON).unwrap().code(), 0, "{to}");
+    }
+    assert_eq!(bob.texts().len(), 0, "nothing of it is in the room");
+    let refused = alice.parlor.cmd(["tag", "add", "all"]).unwrap();
+    assert_eq!(refused.code(), 5, "{}", refused.err());
+    let sent = alice.parlor.run(["send", "--to", "@all", "everybody"]).ok().unwrap();
+    assert!(!sent.err().contains("tag"), "{}", sent.err());
+    bob.await_text("everybody");
+    assert!(asked.prompt().contains("everybody"));
+}
+
+#[test]
+fn a_program_that_waits_no_longer_is_told_what_it_has_asked() {
+    let (alice, _bob) = pair();
+    let asks = alice.parlor.run(["ask", "bob", "in a moment?", "--timeout", "10m", "--json"]);
+    let waits = asks.timeout(SOON).spawn().unwrap();
+    until("the question to be asked", || {
+        let log = alice.parlor.cmd(["log", "--room", "@bob", "--json"]).unwrap();
+        log.out().contains("in a moment?").then_some(())
+    });
+    // Its node waits half a second for others before it answers.
+    until("its end", || {
+        waits.signal(Signal::INT);
+        (!waits.is_running()).then_some(())
+    });
+    let output = waits.finish(SOON).unwrap();
+    assert_eq!(output.code(), 130, "{}", output.err());
+    let known = output.out();
+    assert!(known.is_empty() || known.contains("\"open\":true"), "{known}");
 }

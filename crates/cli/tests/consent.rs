@@ -34,6 +34,24 @@ fn who_may_not_be_injected_is_in_the_log_and_given_to_nobody() {
 }
 
 #[test]
+fn who_may_not_be_injected_answers_no_question_of_an_agent() {
+    let (alice, bob) = pair();
+    let (agent, other) =
+        (Agent::begin(&alice, "aaaa-1", &alice.project), Agent::begin(&bob, "bbbb-1", &bob.project));
+    alice.parlor.run(["deny", "inject", "bob"]).ok().unwrap();
+    let ask = ["ask", "@all", "who knows?", "--timeout", "8s"];
+    let waits = agent.run(&ask).timeout(SOON).spawn().unwrap();
+    let said = waits.wait_for_stderr(|said| said.contains("asked in"), SOON).unwrap();
+    arrived(&bob, "who knows?");
+    other.says(&["answer", said.split(' ').next().unwrap(), "do as I say"]);
+    arrived(&alice, "do as I say");
+    let output = waits.finish(SOON).unwrap();
+    assert_eq!((output.code(), output.out().as_str()), (6, ""), "{}", output.err());
+    // A person at the same question is shown it.
+    assert!(alice.texts().contains(&"do as I say".to_owned()));
+}
+
+#[test]
 fn what_is_said_of_a_peer_goes_before_what_is_said_of_a_room_also_after_a_restart() {
     let (alice, bob) = pair();
     let agent = Agent::begin(&alice, "aaaa-1", &alice.project);

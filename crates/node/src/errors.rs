@@ -68,9 +68,10 @@ pub(crate) fn of_failure(failure: &Failure) -> ApiError {
         Failure::Empty => {
             (ErrorKind::BadInput, Some("give the text as an argument, or pipe it to `parlor send -`"))
         }
-        Failure::OwnQuestion => {
-            (ErrorKind::NotAllowed, Some("`parlor send` says something more; others answer a question"))
-        }
+        Failure::OwnQuestion => (
+            ErrorKind::NotAllowed,
+            Some("whoever it asks answers it, from a session of its own; `parlor send` says something more"),
+        ),
         Failure::NoKey => (
             ErrorKind::Unreached,
             Some("it comes as soon as a member's machine is reachable; nothing is lost"),

@@ -139,3 +139,26 @@ fn words(waking: &[UrgentView]) -> String {
     let all: Vec<String> = all.into_iter().flatten().collect();
     format!("Parlor: {} from colleagues for this session.", all.join(" and "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_command_was_for_is_tried_again_and_not_for_ever() {
+        let what = BTreeSet::from([(RoomId([1; 32]), 7)]);
+        let mut woken = BTreeMap::new();
+        let again = |woken: &mut BTreeMap<String, Woken>, failures| {
+            woken.insert("codex:a".to_owned(), Woken { what: what.clone(), at: Instant::now(), failures });
+        };
+        for failures in 0..MAX_FAILURES {
+            again(&mut woken, failures);
+            note_end(&mut woken, "codex:a", false);
+            assert_eq!(woken["codex:a"].what.is_empty(), failures + 1 < MAX_FAILURES, "{failures}");
+        }
+        note_end(&mut woken, "codex:a", true);
+        assert_eq!((woken["codex:a"].failures, &woken["codex:a"].what), (0, &what));
+        note_end(&mut woken, "codex:gone", false);
+        assert_eq!(woken.len(), 1);
+    }
+}

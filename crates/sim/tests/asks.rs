@@ -420,3 +420,42 @@ fn an_answer_is_given_to_the_session_that_goes_on_for_one_that_has_ended() {
     assert!(!heard(&given(&mut world, take("claude:d", &["claude:c"]))), "another's question");
     assert!(heard(&given(&mut world, take("claude:b", &["claude:a"]))), "its own, by inheritance");
 }
+
+#[test]
+fn sessions_that_are_called_alike_answer_each_other() {
+    let (mut world, room, _) = two(94);
+    let session = |origin: &str| Send { origin: Some(origin.into()), ..message(room, "#1# who knows?") };
+    let ask = Some(world.wall_ms(0) + 10 * MINUTE_MS);
+    let id = send(&mut world, 0, Send { ask, ..session("claude:a") }).id;
+    world.settle();
+    for (node, origin, text) in [(0, "claude:b", "beside it"), (1, "claude:c", "elsewhere")] {
+        let (text, request_id) = (text.to_owned(), text.to_owned());
+        send(&mut world, node, Send { about: Some(id), text, request_id, ..session(origin) });
+    }
+    world.settle();
+    for node in 0..2 {
+        assert_eq!(asked(&world, node, id).unwrap().answered, 2, "{node}");
+    }
+}
+
+#[test]
+fn what_a_session_was_told_before_it_ended_is_told_to_none_that_goes_on_for_it() {
+    let (mut world, room, _) = two(95);
+    let (ask, alice) = (Some(world.wall_ms(1) + 10 * MINUTE_MS), world.nodes[0].peer);
+    let asked = Send { ask, peers: vec![alice], origin: Some("claude:a".into()), ..message(room, "port?") };
+    let id = send(&mut world, 1, asked).id;
+    world.settle();
+    send(&mut world, 0, Send { label: None, about: Some(id), ..message(room, "#answer# 5432") });
+    world.settle();
+    let mut give = |session: &str, heir_of: Vec<String>| {
+        let rooms = vec![TakeRoom { room, bound_at: 0 }];
+        let take = Take { session: session.into(), rooms, moment: Moment::Start, heir_of, ..Take::default() };
+        let Some(Ok(Outcome::Taken(taken))) = world.ask(1, Command::Take(take)) else { panic!() };
+        if let Some(token) = taken.token {
+            assert!(matches!(world.ask(1, Command::Commit { token }), Some(Ok(Outcome::Done))));
+        }
+        taken.text.contains("#answer#")
+    };
+    assert!(give("claude:a", Vec::new()));
+    assert!(!give("claude:b", vec!["claude:a".into()]));
+}

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use parlor_core::engine::api::{
-    Author, Command, Form, Level, Moment, Outcome, Priority, Send, Take, TakeRoom, Taken,
+    Author, Command, Form, Level, Listener, Moment, Outcome, Priority, Send, Take, TakeRoom, Taken,
 };
 use parlor_sim::World;
 use parlor_wire::control::Role;
@@ -202,6 +202,28 @@ fn between_tools_nothing_is_given_that_is_below_the_level_or_of_whom_one_does_no
         assert_eq!(give(&mut world, &(node, quiet)).text, "");
     }
     assert_eq!(give(&mut world, &(node, usual)).messages, 1, "and it was not passed over");
+}
+
+#[test]
+fn a_room_whose_budget_is_spent_wakes_nobody_but_for_a_question_until_the_reserve_is() {
+    let (mut world, room) = two(46);
+    say(&mut world, 0, Send { priority: Priority::Now, ..message(room, "#1# now") });
+    let (ask, bob) = (Some(world.wall_ms(0) + 600_000), world.nodes[1].peer);
+    say(&mut world, 0, Send { ask, peers: vec![bob], ..message(room, "#2# which port?") });
+    let (node, usual) = take(1, room, Moment::Prompt);
+    let urgent = |world: &World, chars: u64| {
+        let to =
+            Listener { session: "claude:other".into(), budgets: vec![(room, chars)], ..Listener::default() };
+        let rooms = [TakeRoom { room, bound_at: 0 }];
+        let urgent = world.nodes[1].engine.as_ref().unwrap().urgent(&rooms, &to);
+        urgent.into_iter().map(|view| view.asks).collect::<Vec<_>>()
+    };
+    assert_eq!(urgent(&world, 100_000), [false, true]);
+    give(&mut world, &(node, usual));
+    let spent = world.nodes[1].engine.as_ref().unwrap().spent()[0].today;
+    assert_eq!(urgent(&world, spent), [true], "a question to the session");
+    assert_eq!(urgent(&world, spent / 2), [false; 0], "the reserve is used up as well");
+    assert_eq!(urgent(&world, 0), [false; 0]);
 }
 
 #[test]

@@ -91,13 +91,11 @@ fn set(phase: &Mutex<Phase>, to: Phase) {
 fn say_on_interrupt(context: &Context, interrupt: &Interrupt) -> Arc<Mutex<Phase>> {
     let phase = Arc::new(Mutex::new(Phase::Underway));
     let (known, json) = (phase.clone(), context.out.is_json());
-    interrupt.on_interrupt(move || {
-        let said = match &*known.lock().unwrap_or_else(PoisonError::into_inner) {
-            Phase::Underway => Some(render::MAY_BE_ASKED.to_owned()),
-            Phase::Open(asked) => Some(render::stays_open(asked)),
-            Phase::Over => None,
-        };
-        said.filter(|_| !json).iter().for_each(|line| output::farewell(line));
+    interrupt.on_interrupt(move || match &*known.lock().unwrap_or_else(PoisonError::into_inner) {
+        Phase::Open(asked) if json => output::last_object(asked.as_ref()),
+        Phase::Open(asked) => output::farewell(&render::stays_open(asked)),
+        Phase::Underway if !json => output::farewell(render::MAY_BE_ASKED),
+        Phase::Underway | Phase::Over => {}
     });
     phase
 }

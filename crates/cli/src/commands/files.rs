@@ -23,8 +23,9 @@ pub fn drop_files(context: &Context, drop: Drop, interrupt: &Interrupt) -> Outco
         let dropped = drop_one(context, &drop, path, interrupt);
         let left = drop.files.len() - at - 1;
         if dropped.is_err() && left > 0 {
-            let files = render::count(left as u64, "file", "files");
-            context.out.warn(&format!("{files} behind {} not dropped", path.display()));
+            let names: Vec<String> =
+                drop.files[at + 1..].iter().map(|path| path.display().to_string()).collect();
+            context.out.warn(&format!("not dropped either: {}", names.join(", ")));
         }
         dropped?;
     }

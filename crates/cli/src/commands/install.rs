@@ -138,7 +138,11 @@ fn program(name: &str) -> Outcome<&'static dyn AgentProgram> {
     parlor_agents::program(name).ok_or_else(|| {
         let known: Vec<_> = parlor_agents::programs().iter().map(|program| program.name()).collect();
         let message = format!("no agent program called {name} is known");
-        Failure::new(ErrorKind::NotFound, message, format!("known: {}", known.join(", ")))
+        let hint = format!(
+            "known: {}; `parlor install {OTHER_CLIENT}` says what any other is given",
+            known.join(", ")
+        );
+        Failure::new(ErrorKind::NotFound, message, hint)
     })
 }
 

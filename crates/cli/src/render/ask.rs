@@ -2,17 +2,16 @@
 
 use parlor_api::{Asked, Far, FarState, Message};
 
-use super::{bold, dim, short};
+use super::{bold, dim, reached, short};
 use crate::clock;
 
 /// What became of a question so far.
 pub fn asked(asked: &Asked) -> String {
     format!(
-        "{} asked in {} · reached {} of {} · open until {}",
+        "{} asked in {} · {} · open until {}",
         short(&asked.id),
         asked.room_name,
-        asked.reached,
-        asked.of,
+        reached(asked.reached, asked.of),
         clock::until(&asked.until)
     )
 }

@@ -3,19 +3,18 @@
 use parlor_api::{Dropped, File};
 use parlor_wire::file::size;
 
-use super::{columns, dim, short};
+use super::{columns, dim, reached, short};
 use crate::clock;
 
 /// That a file was dropped, and whom the word of it has reached.
 pub fn dropped(dropped: &Dropped) -> String {
     format!(
-        "{}  {} {} dropped in {} · reached {} of {}",
+        "{}  {} {} dropped in {} · {}",
         short(&dropped.id),
         dropped.file,
         size(dropped.bytes),
         dropped.room_name,
-        dropped.reached,
-        dropped.of
+        reached(dropped.reached, dropped.of)
     )
 }
 

@@ -129,7 +129,7 @@ fn head(message: &Message) -> String {
     let name = paint(style_of(message), &format!("{}{seat}", message.name));
     let kind = if message.author == "human" { String::new() } else { dim(&format!(" ({})", message.author)) };
     let own = if message.own { dim(" · you") } else { String::new() };
-    let to = message.to.as_ref().map(|label| format!(" → /{label}")).unwrap_or_default();
+    let to = super::addressee(message);
     let revoked = if message.revoked { paint(ALARM, " [revoked identity]") } else { String::new() };
     format!("{name}{kind}{own}{to}{revoked}")
 }

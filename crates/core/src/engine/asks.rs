@@ -34,7 +34,7 @@ pub(super) const MAX_ASK_MS: u64 = 7 * DAY_MS;
 /// After so long nothing is urgent any more, in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How far two clocks may be apart before a question counts as expired by its author's stamp, in milliseconds.
-pub(super) const CLOCK_MS: u64 = 10 * 60 * 1000;
+const CLOCK_MS: u64 = 10 * 60 * 1000;
 /// How often what is over is forgotten, in milliseconds.
 const SWEEP_MS: u64 = 60 * 60 * 1000;
 /// How much of a question is kept to be told of it, in characters.
@@ -412,6 +412,20 @@ impl Engine {
         is_answered || about.is_some_and(is_others)
     }
 
+    /// Why nobody waits any more for an answer to what was a question.
+    pub(super) fn why_not_asked(&self, view: &MessageView) -> Option<&'static str> {
+        let deadline = view.ask?;
+        let is_over = || deadline.saturating_add(CLOCK_MS) < self.now.wall_ms;
+        let known = self.urgents.ask(&view.id).map(|(_, urgent)| urgent);
+        if known.is_some_and(|urgent| urgent.record.answered > 0) {
+            Some("a question that has an answer")
+        } else if known.map_or_else(is_over, |urgent| !urgent.is_open(self.now.mono_ms)) {
+            Some("a question whose time is over")
+        } else {
+            None
+        }
+    }
+
     pub(super) fn tick_urgents(&mut self) {
         let (wall_ms, mono_ms) = (self.now.wall_ms, self.now.mono_ms);
         if self.urgents.due_ms.is_none_or(|due| due > mono_ms) {
@@ -428,5 +442,31 @@ impl Engine {
         let open = self.urgents.held.values().map(|urgent| urgent.until_ms).filter(|until| *until > mono_ms);
         let next_ms = open.min().map_or(mono_ms + SWEEP_MS, |until| until.min(mono_ms + SWEEP_MS));
         self.urgents.due_ms = (!self.urgents.held.is_empty()).then_some(next_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answers_what_nobody_asked_pushes_out_nobody_elses_early_answers() {
+        let early = |peer: u8, answer: u8| Early {
+            room: RoomId([1; 32]),
+            about: EntryId([answer; 32]),
+            answer: EntryId([answer; 32]),
+            peer: PeerId([peer; 32]),
+            label: None,
+            origin: None,
+        };
+        let mut urgents = Urgents::default();
+        urgents.put_early(early(1, 0));
+        (1..=200).for_each(|answer| urgents.put_early(early(2, answer)));
+        assert_eq!(urgents.early.len(), 1 + MAX_EARLY_OF_PEER);
+        assert!(urgents.early.iter().any(|early| early.peer == PeerId([1; 32])));
+        for peer in 3..=90 {
+            urgents.put_early(early(peer, 201));
+        }
+        assert_eq!(urgents.early.len(), MAX_EARLY);
     }
 }

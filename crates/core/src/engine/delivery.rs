@@ -12,7 +12,6 @@ use parlor_wire::{Data, RoomId};
 use super::api::{
     Author, Failure, HolderId, MessageView, Outcome, Priority, RequestId, Take, TakeRoom, Taken,
 };
-use super::asks::CLOCK_MS;
 pub(super) use super::quiet::is_for;
 use super::quiet::{Aim, DIGEST_ABOVE, DIGEST_ROWS, Digest, MAX_DIGEST_BYTES, Noted};
 use super::{Engine, Pending};
@@ -306,9 +305,8 @@ impl Engine {
     }
 
     fn news(&self, read: &RoomRead, take: &Take) -> RoomNews {
-        let now_ms = self.now.wall_ms;
-        let lines: Vec<Line> =
-            read.views.iter().map(|view| line(view, self.is_to_this(view, take), now_ms)).collect();
+        let as_line = |view| line(view, self.is_to_this(view, take), self.why_not_asked(view));
+        let lines: Vec<Line> = read.views.iter().map(as_line).collect();
         let shown = lines.len() as u64;
         let others = read.digest.as_ref().map_or(0, Digest::total);
         let (earlier, unread) = if read.fresh { (lines, Vec::new()) } else { (Vec::new(), lines) };
@@ -523,8 +521,7 @@ fn nothing() -> Taken {
     Taken { text: String::new(), mark: String::new(), token: None, messages: 0, more: 0 }
 }
 
-fn line(view: &MessageView, to_you: bool, now_ms: u64) -> Line {
-    let is_over = view.ask.is_some_and(|deadline| deadline.saturating_add(CLOCK_MS) < now_ms);
+fn line(view: &MessageView, to_you: bool, not_asked: Option<&'static str>) -> Line {
     Line {
         name: view.name.clone(),
         session: view.session.clone(),
@@ -537,16 +534,15 @@ fn line(view: &MessageView, to_you: bool, now_ms: u64) -> Line {
         id: view.id.short(),
         body: view.text.clone(),
         to_you,
-        asks: view.ask.is_some() && !is_over,
+        asks: view.ask.is_some() && not_asked.is_none(),
         newer_kind: view.newer,
-        marks: marks(view, is_over),
+        marks: not_asked.into_iter().chain(marks(view)).collect(),
     }
 }
 
 /// What else there is to say of a message.
-fn marks(view: &MessageView, is_over: bool) -> Vec<&'static str> {
+fn marks(view: &MessageView) -> Vec<&'static str> {
     let known = [
-        (is_over, "a question whose time is over"),
         (view.about.is_some(), "an answer"),
         (view.revoked, "from a revoked identity"),
         (view.sealed_unfit, "key known to outsiders"),

@@ -8,7 +8,7 @@ use rmcp::{RoleServer, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::send_message::{SHORT_ID_CHARS, new_request_id};
+use super::send_message::{SHORT_ID_CHARS, new_request_id, reached};
 use super::{failure, text};
 use crate::node_link::unexpected;
 use crate::server::Server;
@@ -108,7 +108,7 @@ impl Server {
 
 fn dropped_words(dropped: &Dropped) -> CallToolResult {
     let id: String = dropped.id.chars().take(SHORT_ID_CHARS).collect();
-    let mut words = format!("{id} {} dropped · reached {} of {}", dropped.file, dropped.reached, dropped.of);
+    let mut words = format!("{id} {} dropped · {}", dropped.file, reached(dropped.reached, dropped.of));
     for warning in &dropped.warnings {
         words += "\n";
         words += warning;

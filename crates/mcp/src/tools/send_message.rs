@@ -126,9 +126,14 @@ pub(super) fn new_request_id() -> Result<String, ApiError> {
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
+/// How many of the other members have it; of nobody's none is said to lack it.
+pub(super) fn reached(reached: u64, of: u64) -> String {
+    if of == 0 { "on no other machine".to_owned() } else { format!("reached {reached} of {of}") }
+}
+
 pub(super) fn answer(sent: &Sent, priority: Priority) -> CallToolResult {
     let id: String = sent.id.chars().take(SHORT_ID_CHARS).collect();
-    let mut words = format!("{id} stored · reached {} of {}", sent.reached, sent.of);
+    let mut words = format!("{id} stored · {}", reached(sent.reached, sent.of));
     words += &sent.tagged.map(|count| format!(" · {count} present with that tag")).unwrap_or_default();
     for warning in &sent.warnings {
         words += "\n";

@@ -115,6 +115,8 @@ fn read_chunk(file: &mut File) -> Result<Vec<u8>, SealError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use parlor_wire::file;
 
     use super::*;
@@ -148,6 +150,26 @@ mod tests {
                 plain.extend(chunk);
             }
             assert_eq!(plain, content, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_changed_while_it_is_read_is_not_sealed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let shelf = Shelf::at(dir.path().join("blobs"));
+        let changes: [&dyn Fn(&File); 3] = [
+            &|file| file.write_at(b"B", 0).map(drop).unwrap(),
+            &|file| file.set_len(FILE_CHUNK_BYTES as u64).unwrap(),
+            &|file| file.write_at(b"more", 3 * FILE_CHUNK_BYTES as u64).map(drop).unwrap(),
+        ];
+        for change in changes {
+            std::fs::write(&path, vec![b'A'; 3 * FILE_CHUNK_BYTES]).unwrap();
+            let other = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            let file = File::open(&path).unwrap();
+            let done = seal(file, &shelf, false, &CancellationToken::new(), |_| change(&other));
+            assert!(matches!(done, Err(SealError::Changed)));
+            assert_eq!(shelf.own_bytes(), 0);
         }
     }
 

@@ -17,7 +17,6 @@ use crate::errors;
 
 /// What stands before a tag, and before the word for all.
 const MANY: char = '@';
-const ALL: &str = "all";
 /// Nobody answers in less, in milliseconds.
 const MIN_ASK_MS: u64 = 1_000;
 /// Answers told at once.
@@ -80,7 +79,7 @@ async fn meant(asked: &Asked<'_>, to: &str, room: Option<&str>) -> Result<(RoomI
     let node = asked.node;
     if let Some(many) = to.strip_prefix(MANY) {
         let (named, room) = (room, place::room(node, asked.caller, room).await?);
-        if many == ALL {
+        if to == whom::EVERYBODY {
             return Ok((room, Whom::default()));
         }
         let Some(tag) = whom::tag(asked, to).await? else {
@@ -161,10 +160,9 @@ pub(super) async fn answer(
     let Outcome::Sent(mut sent) = node.driver.command(Command::Send(send)).await? else {
         return Err(errors::internal("the answer was not sent"));
     };
-    if !view.is_some_and(|view| view.open) {
-        let warning = "the question is over: nobody waits for the answer, it is in the log, and counted";
-        sent.warnings.push(warning.into());
-    }
+    let id = question.id;
+    let after = node.driver.view(move |engine| engine.ask(&id)).await?;
+    sent.warnings.extend(unawaited(view.as_ref(), after.as_ref(), &sent.id).map(str::to_owned));
     Ok(Reply::Sent(Sent {
         id: sent.id.to_string(),
         room: sent.room.to_string(),
@@ -175,6 +173,24 @@ pub(super) async fn answer(
         far: Vec::new(),
         warnings: sent.warnings,
     }))
+}
+
+/// Why nobody waits for an answer that has just been given, if nobody does.
+fn unawaited(before: Option<&AskView>, after: Option<&AskView>, answer: &EntryId) -> Option<&'static str> {
+    let (Some(before), Some(after)) = (before, after) else {
+        return Some("the question is over: nobody waits for the answer, it is in the log, and counted");
+    };
+    let is_kept = after.answers.iter().any(|(id, _)| id == answer);
+    match (before.open, before.to_all || before.tags.is_some(), before.answered) {
+        (false, ..) => {
+            Some("the question is over: nobody waits for the answer, it is in the log, and counted")
+        }
+        (true, false, 1..) => Some("the question has an answer already: this one is in the log"),
+        (true, ..) if !is_kept => Some(
+            "the question was not for this session, or has many answers: it does not end by this one, which is in the log",
+        ),
+        _ => None,
+    }
 }
 
 pub(super) async fn answers(

@@ -106,7 +106,12 @@ impl Known {
             let receipt = receipts.remove(&Some(view.presence.label.clone()));
             let here = self.here.iter().flatten().any(|name| names(name, view));
             let state = if here { FarState::Handed } else { state(receipt.as_ref()) };
-            far.push(of_session(person, Some(view.presence.label.clone()), Some(view), state));
+            // Among sessions of one machine the label alone may be several programs'.
+            let called = match &self.here {
+                Some(_) => format!("{}/{}", view.presence.program, view.presence.label),
+                None => view.presence.label.clone(),
+            };
+            far.push(of_session(person, Some(called), Some(view), state));
         }
         for (label, receipt) in receipts.iter().filter(|(_, receipt)| receipt.handed) {
             far.push(of_session(person, label.clone(), None, state(Some(receipt))));

@@ -11,7 +11,7 @@ use parlor_core::text::time::rfc3339;
 use parlor_wire::RoomId;
 use parlor_wire::limits::MAX_TAGS;
 
-use super::{Asked, peers, place, talk};
+use super::{Asked, peers, place, talk, whom};
 use crate::bindings;
 use crate::clock;
 use crate::consent::{Consent, What, Whose};
@@ -274,9 +274,10 @@ pub(super) async fn tags(
 
 /// A tag as it was typed.
 pub(super) fn one_tag(name: &str) -> Result<String, ApiError> {
-    mention::tag(name).ok_or_else(|| {
+    // That word means everybody.
+    mention::tag(name).filter(|tag| whom::EVERYBODY.strip_prefix('@') != Some(tag)).ok_or_else(|| {
         let message = format!("“{}” is no tag", name.chars().take(64).collect::<String>());
         ApiError::new(ErrorKind::BadInput, message)
-            .hint("a tag is a word of 1 to 24 letters a to z, digits and hyphens: backend")
+            .hint("a tag is a word of 1 to 24 letters a to z, digits and hyphens, and not `all`: backend")
     })
 }

@@ -36,6 +36,7 @@ pub(super) async fn send(asked: &Asked<'_>, said: Said) -> Result<Reply, ApiErro
     let node = asked.node;
     check_request_id(&said.request_id)?;
     let (mut here, mut warning) = (false, None);
+    let said = Said { to: said.to.filter(|to| to != whom::EVERYBODY), ..said };
     let tag = match &said.to {
         Some(to) => whom::tag(asked, to).await?,
         None => None,

@@ -20,6 +20,8 @@ use crate::sessions::Session;
 const SESSION: char = '/';
 /// What stands before a tag.
 const TAG: char = '@';
+/// All in a room: what goes to nobody else goes to them.
+pub(super) const EVERYBODY: &str = "@all";
 /// How much of an id tells sessions apart at least.
 const MIN_APART_CHARS: usize = 4;
 /// How many candidates are listed.

@@ -46,8 +46,9 @@ impl Engine {
         let direct = self.direct_peer(&room).is_some();
         let mut lines = Vec::new();
         if !direct {
-            let people: Vec<String> =
-                self.people(&room).iter().filter_map(|person| self.person_words(person, take)).collect();
+            let here = self.stays_here(&room);
+            let words = |person: &PersonView| self.person_words(person, take, here);
+            let people: Vec<String> = self.people(&room).iter().filter_map(words).collect();
             if !people.is_empty() {
                 let more = people.len().saturating_sub(PEOPLE);
                 let mut line = format!("In {name}: {}", people[..people.len() - more].join("; "));
@@ -76,7 +77,7 @@ impl Engine {
         lines
     }
 
-    fn person_words(&self, person: &PersonView, take: &Take) -> Option<String> {
+    fn person_words(&self, person: &PersonView, take: &Take, here: bool) -> Option<String> {
         let itself = take.label.as_deref().map(SessionName::of);
         let is_itself = |view: &SessionView| {
             let is = |name: &SessionName| {
@@ -90,7 +91,7 @@ impl Engine {
             .iter()
             .filter(|view| !is_itself(view))
             .take(SESSIONS)
-            .map(session_words)
+            .map(|view| session_words(view, here))
             .collect();
         if person.own && sessions.is_empty() {
             return None;
@@ -114,9 +115,10 @@ impl Engine {
     }
 }
 
-fn session_words(view: &SessionView) -> String {
+/// Among sessions of one machine by its name there, which is how one of them is spoken to.
+fn session_words(view: &SessionView, here: bool) -> String {
     let presence = &view.presence;
-    let mut known = vec![presence.program.clone()];
+    let mut known = if here { Vec::new() } else { vec![presence.program.clone()] };
     known.extend(presence.status.map(|status| match status {
         Status::Idle => "idle".to_owned(),
         Status::Working => "working".to_owned(),
@@ -126,5 +128,7 @@ fn session_words(view: &SessionView) -> String {
         let text = clean(text, Mode::Line { limit_chars: SUMMARY_CHARS }).into_string();
         format!(" – {text}")
     });
-    format!("{} ({}){}", presence.label, known.join(", "), summary.unwrap_or_default())
+    let program = if here { format!("{}/", presence.program) } else { String::new() };
+    let known = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
+    format!("{program}{}{known}{}", presence.label, summary.unwrap_or_default())
 }
