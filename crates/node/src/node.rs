@@ -31,6 +31,13 @@ use crate::waiters::{Kind, Waiters};
 /// This word for a room silences.
 pub(crate) const OFF: &str = "off";
 
+/// Something given that is not known yet to have been written out.
+pub(crate) struct Given {
+    holder: HolderId,
+    /// The session that goes on because of it.
+    pub goes_on: Option<String>,
+}
+
 /// One running node.
 pub(crate) struct Node {
     pub home: Home,
@@ -57,7 +64,7 @@ pub(crate) struct Node {
     attached: Mutex<BTreeMap<HolderId, Arc<Caller>>>,
     /// What was given under which token, to whom: only the connection that was given something may say that it
     /// was written out.
-    given: Mutex<BTreeMap<u64, HolderId>>,
+    given: Mutex<BTreeMap<u64, Given>>,
     /// The relays that a person was told of.
     relays_told: Mutex<Option<String>>,
 }
@@ -156,23 +163,27 @@ impl Node {
                 sessions.left(&key, self.clock.now());
             }
         }
-        lock(&self.given).retain(|_, to| *to != holder);
+        lock(&self.given).retain(|_, given| given.holder != holder);
         self.driver.stir();
     }
 
     /// Notes to whom something was given.
     pub(crate) fn gave(&self, token: u64, holder: HolderId) {
-        lock(&self.given).insert(token, holder);
+        lock(&self.given).insert(token, Given { holder, goes_on: None });
     }
 
-    /// Whether a connection was given something under this token; true once.
-    pub(crate) fn takes_back(&self, token: u64, holder: HolderId) -> bool {
-        let mut given = lock(&self.given);
-        let is_its = given.get(&token) == Some(&holder);
-        if is_its {
-            given.remove(&token);
+    /// What was given under this token makes a session go on, once it is written out.
+    pub(crate) fn will_go_on(&self, token: u64, key: String) {
+        if let Some(given) = lock(&self.given).get_mut(&token) {
+            given.goes_on = Some(key);
         }
-        is_its
+    }
+
+    /// What a connection was given under this token; once.
+    pub(crate) fn takes_back(&self, token: u64, holder: HolderId) -> Option<Given> {
+        let mut given = lock(&self.given);
+        given.get(&token).filter(|given| given.holder == holder)?;
+        given.remove(&token)
     }
 
     /// The rooms heard in a directory where `PARLOR_ROOM` says `named`, the default first. A name that means

@@ -56,7 +56,13 @@ pub(crate) async fn watch(node: Arc<Node>) {
         };
         tokio::select! {
             moved = stirred.changed() => if moved.is_err() { return },
-            Some((key, ok)) = ended.recv() => note_end(&mut woken, &key, ok),
+            Some((key, ok)) = ended.recv() => {
+                note_end(&mut woken, &key, ok);
+                if !ok {
+                    // The next prompt is its human's.
+                    _ = node.sessions().is_driven(&key, node.clock.now());
+                }
+            }
             () = looked_again => {}
             () = node.life.stopping.cancelled() => return,
         }

@@ -7,9 +7,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parlor_api::{
-    Client, ClientError, ErrorKind, Hook, MayDo, Priority, Reply, Request, Session, SessionStatus, Verdict,
-};
+use parlor_api::{Client, ClientError, ErrorKind, Hook, Priority, Reply, Request, Session, SessionStatus};
 use support::{Agent, TestNode, commit, hook, injected, send, whole_hook};
 
 /// A node with a room bound to a directory, and a session that was given everything.
@@ -181,22 +179,17 @@ fn an_idle_session_stays_one_that_is_woken_when_its_node_starts_again() {
 }
 
 #[test]
-fn nobody_is_woken_for_what_a_hook_is_writing_out() {
+fn a_turn_that_goes_on_is_work_once_that_is_written_and_one_whose_hook_died_is_idle() {
     let (node, dir) = room();
-    let allow = Request::Consent {
-        what: Some(MayDo::Wake),
-        whose: Some("payments".into()),
-        verdict: Some(Verdict::Allow),
-    };
-    assert!(matches!(node.person(dir.path()).call(&allow), Ok(Reply::Allowed(_))));
-    say_now(&node, dir.path(), "at its start");
-    let mut writes = node.client("hook");
-    let given = hook(&mut writes, "SessionStart", "s1", dir.path());
-    assert!(injected(&given).contains("at its start"));
-    let waits = waits(&node, dir.path());
-    until_woken_by_a_hook(&node, dir.path());
-    commit(&mut writes, &given);
-    whole_hook(&node, "SessionEnd", "s1", dir.path());
-    let Ok(Reply::Hook(told)) = waits.join().unwrap() else { panic!() };
-    assert!(!told.wake && told.token.is_none(), "{told:?}");
+    say_now(&node, dir.path(), "not yet");
+    let mut dies = node.client("hook");
+    assert!(stop(&mut dies, "s1", dir.path()).stdout.contains("not yet"));
+    assert_eq!(shown(&node, dir.path()).unwrap().status, Some(SessionStatus::Idle));
+    drop(dies);
+    support::until("the lease's end", || {
+        let mut writes = node.client("hook");
+        let given = stop(&mut writes, "s1", dir.path());
+        given.token.map(|_| commit(&mut writes, &given))
+    });
+    assert_eq!(shown(&node, dir.path()).unwrap().status, Some(SessionStatus::Working));
 }

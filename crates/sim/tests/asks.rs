@@ -349,6 +349,7 @@ fn whom_a_session_is_not_to_hear_settles_no_question_for_it() {
         let take = Take { session: session.key.clone(), rooms, deny, ..Take::default() };
         let Some(Ok(Outcome::Taken(taken))) = world.ask(1, Command::Take(take)) else { panic!("no take") };
         assert_eq!(taken.text.contains("who knows?"), denied, "{}", taken.text);
+        assert_eq!(taken.text.contains(", asks)"), denied, "it is one still: {}", taken.text);
     }
 }
 
@@ -458,4 +459,26 @@ fn what_a_session_was_told_before_it_ended_is_told_to_none_that_goes_on_for_it()
     };
     assert!(give("claude:a", Vec::new()));
     assert!(!give("claude:b", vec!["claude:a".into()]));
+}
+
+#[test]
+fn what_is_held_out_to_a_session_is_being_given_until_it_is_written_or_the_hook_is_gone() {
+    let (mut world, room, session) = two(96);
+    now(&mut world, 0, room, "#1# now");
+    world.settle();
+    let given = |world: &World| world.nodes[1].engine.as_ref().unwrap().is_being_given(&session.key);
+    assert!(!given(&world));
+    let take = |world: &mut World| {
+        let rooms = vec![TakeRoom { room, bound_at: 0 }];
+        let take = Take { session: session.key.clone(), rooms, holder: 7, ..Take::default() };
+        let Some(Ok(Outcome::Taken(taken))) = world.ask(1, Command::Take(take)) else { panic!() };
+        taken.token.unwrap()
+    };
+    take(&mut world);
+    assert!(given(&world));
+    world.ask(1, Command::Release { holder: 7 });
+    assert!(!given(&world));
+    let token = take(&mut world);
+    assert!(given(&world) && matches!(world.ask(1, Command::Commit { token }), Some(Ok(Outcome::Done))));
+    assert!(!given(&world) && urgent(&world, &session).is_empty());
 }

@@ -38,11 +38,16 @@ pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
     set(&phase, Phase::Open(Box::new(asked.clone())));
     context.out.talk(&render::asked(&asked));
     asked.warnings.iter().for_each(|warning| context.out.talk(&format!("warning: {warning}")));
-    let asked = wait(context, &mut reach, asked)?;
-    set(&phase, Phase::Over);
+    let asked = wait(context, &mut reach, asked, &phase)?;
     if context.out.is_json() {
+        let (asked, tokens) = given(&mut reach, &asked)?;
+        set(&phase, Phase::Over);
         context.out.object(&asked)?;
+        context.out.flush()?;
+        // Only now it has been shown: an interrupted command gives nothing, and its session is given it later.
+        tokens.into_iter().for_each(|token| reach.commit(token));
     }
+    set(&phase, Phase::Over);
     if asked.answered > 0 {
         return Ok(());
     }
@@ -50,16 +55,18 @@ pub fn ask(context: &Context, ask: Ask, interrupt: &Interrupt) -> Outcome {
     Err(nobody(&asked, timeout_ms))
 }
 
-/// Asks the node for answers until there is one, or of many who are asked until the time is over. Each is shown as it comes.
-fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
+/// Asks the node for answers until there is one, or of many who are asked until the time is over. Each is shown as it comes,
+/// unless all are to be one object at the end.
+fn wait(context: &Context, reach: &mut Reach, first: Asked, phase: &Mutex<Phase>) -> Outcome<Asked> {
     let (mut known, mut seen) = (Vec::new(), 0);
+    let give = !context.out.is_json();
     loop {
         let wait_ms = PART_MS;
-        let request = Request::Answers { entry: first.id.clone(), seen, wait_ms, give: true };
+        let request = Request::Answers { entry: first.id.clone(), seen, wait_ms, give };
         let Reply::Asked(mut asked) = reach.ask(&request, wait_ms)? else {
             return Err(Failure::unexpected_reply());
         };
-        if !context.out.is_json() {
+        if give {
             asked.answers.iter().try_for_each(|answer| context.out.line(&render::answer(answer)))?;
             context.out.flush()?;
         }
@@ -69,10 +76,30 @@ fn wait(context: &Context, reach: &mut Reach, first: Asked) -> Outcome<Asked> {
         }
         seen = asked.seen;
         known.append(&mut asked.answers);
-        if !asked.open || (!asked.to_all && !known.is_empty()) {
-            return Ok(Asked { answers: known, warnings: first.warnings, ..asked });
+        let all = Asked { answers: known.clone(), warnings: first.warnings.clone(), ..asked };
+        if !all.open || (!all.to_all && !known.is_empty()) {
+            return Ok(all);
         }
+        set(phase, Phase::Open(Box::new(all)));
     }
+}
+
+/// All answers again, now to be given: with what is to be committed once they are shown.
+fn given(reach: &mut Reach, last: &Asked) -> Outcome<(Asked, Vec<u64>)> {
+    let (mut answers, mut tokens, mut seen) = (Vec::new(), Vec::new(), 0);
+    while seen < last.seen {
+        let request = Request::Answers { entry: last.id.clone(), seen, wait_ms: 0, give: true };
+        let Reply::Asked(mut asked) = reach.ask(&request, 0)? else {
+            return Err(Failure::unexpected_reply());
+        };
+        answers.append(&mut asked.answers);
+        tokens.extend(asked.token);
+        if asked.seen <= seen {
+            break;
+        }
+        seen = asked.seen;
+    }
+    Ok((Asked { answers, ..last.clone() }, tokens))
 }
 
 /// How far this command is: what its end means for the question depends on it.

@@ -1,6 +1,6 @@
 //! Questions and how far they have got, as lines of text. Pure, like all that is rendered.
 
-use parlor_api::{Asked, Far, FarState, Message};
+use parlor_api::{Asked, Far, FarState, Message, SessionStatus};
 
 use super::{bold, dim, reached, short};
 use crate::clock;
@@ -60,10 +60,37 @@ pub fn one(far: &Far) -> String {
     };
     let hears = far.hears.filter(|_| far.state == FarState::AtPeer);
     let waits = match hears {
+        Some(_) if far.status == Some(SessionStatus::Dnd) => {
+            " (it is not to be disturbed: not before its next prompt)"
+        }
         Some(hears) if hears.wake => "",
         Some(hears) if hears.tools || hears.stop => " (it cannot be woken while it is idle)",
         Some(_) => " (not before its next prompt)",
         None => "",
     };
     format!("{}{seat}: {state}{waits}", far.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use parlor_api::Hears;
+
+    use super::*;
+
+    #[test]
+    fn who_is_not_to_be_disturbed_is_told_as_such_while_it_has_not_been_given_it() {
+        let hears = Hears { tools: true, stop: true, wake: false };
+        let far = |state, status| Far {
+            peer: "p1".into(),
+            name: "bob".into(),
+            session: Some("api".into()),
+            state,
+            hears: Some(hears),
+            status: Some(status),
+        };
+        let told = |state, status| one(&far(state, status));
+        assert!(told(FarState::AtPeer, SessionStatus::Dnd).contains("not to be disturbed"));
+        assert!(told(FarState::AtPeer, SessionStatus::Idle).contains("cannot be woken"));
+        assert!(!told(FarState::Handed, SessionStatus::Dnd).contains("disturbed"));
+    }
 }

@@ -40,9 +40,9 @@ const SWEEP_MS: u64 = 60 * 60 * 1000;
 /// How much of a question is kept to be told of it, in characters.
 const BEGINS_CHARS: usize = 100;
 /// Of those who are named in one message, so many are kept: nobody calls more by name to say something urgent.
-const MAX_NAMED: usize = 16;
-/// A longer word behind an `@` is no name of anybody, in bytes: a nick, a session's name and what tells them apart.
-const MAX_NAMED_BYTES: usize = 256;
+const MAX_NAMED: usize = 8;
+/// A longer word behind an `@` is hardly a name of anybody, in bytes. Of a room that is a megabyte at most.
+const MAX_NAMED_BYTES: usize = 128;
 
 struct Urgent {
     record: UrgentRecord,
@@ -175,6 +175,11 @@ fn is_asked(
         (None, None, Some(to)) => is_named(to, false, stays_here, label),
         (None, None, None) => true,
     }
+}
+
+/// Whether a question has an answer of somebody whom the session is to hear.
+fn is_answered_for(urgent: &Urgent, room: RoomId, take: &Take) -> bool {
+    urgent.record.answers.iter().any(|(_, peer)| !take.deny.contains(&(room, *peer)))
 }
 
 /// The words behind an `@` in a text, each once; none if there are none.
@@ -398,9 +403,8 @@ impl Engine {
     /// to a question that another session asked. Whom a session is not to hear settles nothing for it.
     pub(super) fn is_settled_for(&self, view: &MessageView, take: &Take) -> bool {
         let asked = self.urgents.ask(&view.id).map(|(_, urgent)| urgent);
-        let is_heard = |(_, peer): &(EntryId, PeerId)| !take.deny.contains(&(view.room, *peer));
         let is_answered = asked.is_some_and(|urgent| {
-            urgent.record.answers.iter().any(is_heard)
+            is_answered_for(urgent, view.room, take)
                 && urgent.is_to_all(self.direct_peer(&view.room).is_some())
         });
         let about = view.about.and_then(|about| self.urgents.ask(&about)).map(|(_, urgent)| &urgent.record);
@@ -413,11 +417,11 @@ impl Engine {
     }
 
     /// Why nobody waits any more for an answer to what was a question.
-    pub(super) fn why_not_asked(&self, view: &MessageView) -> Option<&'static str> {
+    pub(super) fn why_not_asked(&self, view: &MessageView, take: &Take) -> Option<&'static str> {
         let deadline = view.ask?;
         let is_over = || deadline.saturating_add(CLOCK_MS) < self.now.wall_ms;
         let known = self.urgents.ask(&view.id).map(|(_, urgent)| urgent);
-        if known.is_some_and(|urgent| urgent.record.answered > 0) {
+        if known.is_some_and(|urgent| is_answered_for(urgent, view.room, take)) {
             Some("a question that has an answer")
         } else if known.map_or_else(is_over, |urgent| !urgent.is_open(self.now.mono_ms)) {
             Some("a question whose time is over")

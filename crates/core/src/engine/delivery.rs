@@ -305,7 +305,7 @@ impl Engine {
     }
 
     fn news(&self, read: &RoomRead, take: &Take) -> RoomNews {
-        let as_line = |view| line(view, self.is_to_this(view, take), self.why_not_asked(view));
+        let as_line = |view| line(view, self.is_to_this(view, take), self.why_not_asked(view, take));
         let lines: Vec<Line> = read.views.iter().map(as_line).collect();
         let shown = lines.len() as u64;
         let others = read.digest.as_ref().map_or(0, Digest::total);

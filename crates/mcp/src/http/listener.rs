@@ -47,7 +47,7 @@ pub(super) async fn serve(listener: TcpListener, door: Arc<Door>, stop: &Cancell
         };
         let written = Arc::new(Written::new(tasks.clone()));
         let pushed_out = unknown.enter();
-        let waits = stays_unknown(written.clone(), pushed_out, unknown.clone(), places.clone());
+        let waits = stays_unknown(written.clone(), pushed_out, places.clone());
         tasks.spawn(serve_one(stream, door.clone(), written, waits, stop.clone()));
     }
     drop(listener);
@@ -56,13 +56,22 @@ pub(super) async fn serve(listener: TcpListener, door: Arc<Door>, stop: &Cancell
     drop(tokio::time::timeout(END_WAIT, tasks.wait()).await);
 }
 
+/// The place of one that has not shown the token; it is free once this is gone.
+struct Place(CancellationToken);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 /// The connections that have not shown the token, the oldest first.
 #[derive(Default)]
 struct Unknown(Mutex<VecDeque<CancellationToken>>);
 
 impl Unknown {
-    /// One more; what is returned is cancelled when it has to make room.
-    fn enter(&self) -> CancellationToken {
+    /// One more; its place is cancelled when it has to make room.
+    fn enter(&self) -> Place {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that were let in or have ended have let go of theirs.
         all.retain(|one| !one.is_cancelled());
@@ -73,32 +82,22 @@ impl Unknown {
         }
         let own = CancellationToken::new();
         all.push_back(own.clone());
-        own
-    }
-
-    /// It counts here no more.
-    fn leave(&self, own: &CancellationToken) {
-        own.cancel();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !one.is_cancelled());
+        Place(own)
     }
 }
 
-/// Ends when a connection has not shown the token in time or is in the way of newer ones, and never when it has.
-async fn stays_unknown(
-    connection: Arc<Written>,
-    own: CancellationToken,
-    unknown: Arc<Unknown>,
-    places: Arc<Semaphore>,
-) {
+/// Ends when a connection has not shown the token in time or is in the way of newer ones, and never when it has. However it
+/// ends, it is among the unknown no more.
+async fn stays_unknown(connection: Arc<Written>, own: Place, places: Arc<Semaphore>) {
     let let_in = tokio::time::timeout(TOKEN_WAIT, connection.has_been_let_in());
     let is_known = tokio::select! {
         in_time = let_in => in_time.is_ok(),
-        () = own.cancelled() => false,
+        () = own.0.cancelled() => false,
     };
-    unknown.leave(&own);
     if is_known {
-        // Where many were let in at once there may be none left: no more of them than of the unknown.
-        let _place = places.try_acquire();
+        drop(own);
+        // Where many were let in at once it is waited for: nobody else is accepted before.
+        let _place = places.acquire().await;
         std::future::pending::<()>().await;
     }
 }

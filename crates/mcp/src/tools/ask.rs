@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use parlor_api::{ApiError, Asked, Far, FarState, Reply, Request};
+use parlor_api::{ApiError, Asked, Far, FarState, Reply, Request, SessionStatus};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::CallToolResult;
 use rmcp::service::RequestContext;
@@ -105,7 +105,7 @@ impl Server {
             let request = Request::Answers { entry, seen: seen_now, wait_ms: left_ms.min(PART_MS), give };
             let (asked, lease) = self.node.answers(session, request).await?;
             let is_over = !asked.open || left_ms == 0;
-            if give && (is_over || asked.answered > 0) {
+            if give && (is_over || !asked.answers.is_empty()) {
                 return Ok((Asked { warnings: first.warnings, ..asked }, lease));
             }
             seen = asked.seen;
@@ -155,7 +155,11 @@ pub(super) fn how_far(far: &Far) -> String {
         FarState::Shown => "the agent was shown it",
         FarState::Answered => "answered",
     };
-    let waits = far.hears.filter(|hears| !hears.wake && far.state == FarState::AtPeer);
-    let waits = waits.map_or("", |_| "; it cannot be woken");
+    let hears = far.hears.filter(|_| far.state == FarState::AtPeer);
+    let waits = match hears {
+        Some(_) if far.status == Some(SessionStatus::Dnd) => "; it is not to be disturbed",
+        Some(hears) if !hears.wake => "; it cannot be woken",
+        _ => "",
+    };
     format!("@{}{seat}: {state}{waits}", far.name)
 }

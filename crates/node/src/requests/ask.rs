@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use parlor_api::{ApiError, Asked as AskedReply, ErrorKind, Message, Reply, Sent};
-use parlor_core::engine::api::{AskView, Command, MessageView, Moment, Outcome, Send, TakeRoom};
+use parlor_core::engine::api::{AskView, Author, Command, MessageView, Moment, Outcome, Send, TakeRoom};
 use parlor_core::text::inject::{Budget, Unit};
 use parlor_core::text::time::rfc3339;
 use parlor_wire::{EntryId, PeerId, RoomId};
@@ -77,20 +77,19 @@ pub(super) async fn ask(asked: &Asked<'_>, question: Question) -> Result<Reply, 
 /// Whom `to` means, and in which room they are asked.
 async fn meant(asked: &Asked<'_>, to: &str, room: Option<&str>) -> Result<(RoomId, Whom), ApiError> {
     let node = asked.node;
-    if let Some(many) = to.strip_prefix(MANY) {
-        let (named, room) = (room, place::room(node, asked.caller, room).await?);
-        if to == whom::EVERYBODY {
-            return Ok((room, Whom::default()));
-        }
-        let Some(tag) = whom::tag(asked, to).await? else {
-            return Box::pin(meant(asked, many, named)).await;
-        };
+    if to == whom::EVERYBODY {
+        return Ok((place::room(node, asked.caller, room).await?, Whom::default()));
+    }
+    if let Some(tag) = whom::tag(asked, to).await? {
+        let room = place::room(node, asked.caller, room).await?;
         let speaker = place::own_session(node, asked.caller).await;
         let nobody = hearing::tagged(node, room, &tag, speaker.as_ref()).await? == 0;
         let warnings =
             nobody.then(|| format!("no session that is present has the tag @{tag}")).into_iter().collect();
         return Ok((room, Whom { tags: vec![tag], warnings, ..Whom::default() }));
     }
+    // A peer may be written as agents read of it: `@bob`.
+    let to = to.strip_prefix(MANY).unwrap_or(to);
     let Some(room) = room else {
         let aim = whom::meant(asked, to).await?;
         let mut warnings: Vec<String> = aim.warning.into_iter().collect();
@@ -181,6 +180,10 @@ fn unawaited(before: Option<&AskView>, after: Option<&AskView>, answer: &EntryId
         return Some("the question is over: nobody waits for the answer, it is in the log, and counted");
     };
     let is_kept = after.answers.iter().any(|(id, _)| id == answer);
+    if before.answers.iter().any(|(id, _)| id == answer) {
+        // Asked again of a node that had stored it.
+        return None;
+    }
     match (before.open, before.to_all || before.tags.is_some(), before.answered) {
         (false, ..) => {
             Some("the question is over: nobody waits for the answer, it is in the log, and counted")
@@ -238,10 +241,10 @@ pub(super) async fn answers(
     Ok(Reply::Asked(told(asked, id, (answers, seen), token).await?))
 }
 
-/// Whether somebody's answer may be shown to the caller: to an agent's session not, where its person has denied that.
+/// Whether somebody's answer may be shown to the caller: to an agent not, where its person has denied that.
 fn hears(asked: &Asked<'_>, room: RoomId, peer: PeerId) -> bool {
-    let is_person = || place::session(asked.node, asked.caller).is_none();
-    peer == asked.node.me || is_person() || asked.node.consent().may(What::Inject, room, peer)
+    let is_agent = || asked.caller.author(&asked.node.sessions()) == Author::Agent;
+    peer == asked.node.me || asked.node.consent().may(What::Inject, room, peer) || !is_agent()
 }
 
 /// What an agent's session is shown in an answer is not given to it again at its prompt.

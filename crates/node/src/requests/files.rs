@@ -223,9 +223,7 @@ fn of_sealing(error: &SealError, name: &str) -> ApiError {
         ),
         SealError::TooLong => (ErrorKind::BadInput, "other tools carry such files better"),
         SealError::Quota => (ErrorKind::Machine, "what is in `blobs/own` of the home was dropped from here"),
-        SealError::Changed => {
-            (ErrorKind::BadInput, "nothing was sent; drop it again when nobody writes to it")
-        }
+        SealError::Changed => (ErrorKind::BadInput, "nothing was sent; drop a copy of it"),
         SealError::Read(_) => (ErrorKind::BadInput, "nothing was sent"),
         SealError::Write(_) | SealError::Randomness => {
             (ErrorKind::Machine, "look at the disk of the home; nothing was sent and nothing half is left")

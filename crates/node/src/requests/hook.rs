@@ -65,7 +65,7 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
     let tells = tells(&read).or_else(|| tells_waiting(node, &read, &session));
     // That it is idle is told once it holds what this hook gives: nobody wakes it for that.
     let becomes_idle = tells == Some(SessionStatus::Idle) && !matches!(read.event, HookEvent::Idle);
-    note(node, &session, tells.filter(|_| !becomes_idle)).await;
+    note(node, &session.key(), tells.filter(|_| !becomes_idle)).await;
     let rooms = with_directs(node, node.heard_by(&session).await).await?;
     let write = node.sessions().reached(&session.key(), moments::reach(program, &read.event));
     if let Some(write) = write {
@@ -76,8 +76,7 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
     }
     let reply = moments::at_hook(asked, program, &read, &session, rooms).await;
     if becomes_idle {
-        let goes_on = matches!((&read.event, &reply), (HookEvent::Stop, Ok(Reply::Hook(hook))) if !hook.stdout.is_empty());
-        note(node, &session, Some(if goes_on { SessionStatus::Working } else { SessionStatus::Idle })).await;
+        note(node, &session.key(), Some(SessionStatus::Idle)).await;
     }
     let reply = reply?;
     node.driver.stir();
@@ -86,8 +85,8 @@ pub(super) async fn hook(asked: &Asked<'_>, call: Call) -> Result<Reply, ApiErro
 }
 
 /// Notes that a hook of it was run, and how it is if that tells.
-async fn note(node: &Node, session: &Session, tells: Option<SessionStatus>) {
-    let write = node.sessions().hooked(&session.key(), tells, node.clock.now());
+async fn note(node: &Node, key: &str, tells: Option<SessionStatus>) {
+    let write = node.sessions().hooked(key, tells, node.clock.now());
     if let Some(write) = write {
         node.driver.cast(write).await;
     }
@@ -123,13 +122,16 @@ pub(crate) async fn with_directs(node: &Node, rooms: Vec<TakeRoom>) -> Result<Ve
 }
 
 pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiError> {
-    if !asked.node.takes_back(token, asked.caller.holder) {
+    let Some(given) = asked.node.takes_back(token, asked.caller.holder) else {
         let message = "nothing is held under that token on this connection";
         return Err(
             ApiError::new(ErrorKind::NotFound, message).hint("commit on the connection it was given on")
         );
-    }
+    };
     asked.node.driver.command(Command::Commit { token }).await?;
+    if let Some(key) = given.goes_on {
+        note(asked.node, &key, Some(SessionStatus::Working)).await;
+    }
     asked.node.evidence.wrote(token);
     Ok(Reply::Done)
 }

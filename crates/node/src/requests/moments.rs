@@ -76,6 +76,7 @@ pub(super) async fn at_hook(
         "" => String::new(),
         text if moment == Moment::Stop => {
             asked.node.sessions().drive(&session.key(), asked.node.clock.now());
+            taken.token.iter().for_each(|token| asked.node.will_go_on(*token, session.key()));
             program.format_continue(&call.event_name, text).unwrap_or_default() + "\n"
         }
         text => program.format_injection(&call.event_name, text) + "\n",

@@ -155,6 +155,8 @@ impl Connection {
         while self.running.join_next().await.is_some() {}
         self.node.detach(self.caller.holder);
         self.node.driver.cast(Command::Release { holder: self.caller.holder }).await;
+        // What it held is unread again: for whoever waits for that.
+        self.node.driver.stir();
     }
 
     async fn take(&mut self, line: &[u8]) {
