@@ -131,6 +131,10 @@ pub(super) async fn commit(asked: &Asked<'_>, token: u64) -> Result<Reply, ApiEr
     asked.node.driver.command(Command::Commit { token }).await?;
     if let Some(key) = given.goes_on {
         note(asked.node, &key, Some(SessionStatus::Working)).await;
+        let session = asked.node.sessions().get(&key).cloned();
+        if let Some(session) = session {
+            asked.node.announce(&session).await;
+        }
     }
     asked.node.evidence.wrote(token);
     Ok(Reply::Done)
