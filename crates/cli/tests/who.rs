@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::sync::{Mutex, mpsc};
 use std::time::Instant;
 
 use common::{SOON, Side, pair};
@@ -32,6 +33,20 @@ fn prompted(prompt: &'static str) -> impl Fn(&Request) -> bool {
     move |request| request.is_conversation() && request.prompt().as_deref() == Some(prompt)
 }
 
+/// Lets the model answer a prompt only when what is returned is dropped: until then the agent works, however long the other
+/// side takes to see it.
+fn hold(model: &StubModel, prompt: &'static str, answer: &'static str) -> mpsc::Sender<()> {
+    let (let_go, held) = mpsc::channel();
+    let held = Mutex::new(held);
+    model.reply_with(move |request| {
+        if prompted(prompt)(request) {
+            _ = held.lock().unwrap().recv();
+        }
+        Reply::text(answer)
+    });
+    let_go
+}
+
 #[test]
 fn an_agent_is_seen_where_it_works_and_how_it_is_until_it_ends() {
     let (alice, bob) = pair();
@@ -43,6 +58,7 @@ fn an_agent_is_seen_where_it_works_and_how_it_is_until_it_ends() {
     let none = alice.parlor.cmd(["status", "dnd"]).unwrap();
     assert!(none.code() == 3 && none.err().contains("no session of yours"), "{}", none.err());
 
+    let let_go = hold(&model, "good morning", "it is a fine morning");
     let agent = claude.interactive().unwrap();
     agent.type_line("good morning").unwrap();
     model.wait_for_request(prompted("good morning"), SOON).unwrap();
@@ -55,6 +71,8 @@ fn an_agent_is_seen_where_it_works_and_how_it_is_until_it_ends() {
     assert!(seen["last_heard"].is_string() && seen["heard_ago_s"].as_u64().unwrap() < 60, "{seen}");
     let who = bob.parlor.run(["who"]).ok().unwrap().out();
     assert!(who.contains("project (claude, on fix/login, working, since "), "{who}");
+    drop(let_go);
+    agent.wait_for_screen("the answer", |screen| screen.contains("it is a fine morning"), SOON).unwrap();
 
     // Her human, in another terminal in the directory.
     let set = alice.parlor.run(["status", "dnd"]).ok().unwrap().out();
@@ -86,6 +104,7 @@ fn a_killed_agent_is_seen_for_its_lease_and_resumed_within_it_it_never_left() {
     let first = model.wait_for_request(prompted("good morning"), SOON).unwrap();
     // A second turn begins when the first is written down, and can be gone on with.
     agent.wait_for_screen("the answer", |screen| screen.contains("it is a fine morning"), SOON).unwrap();
+    let let_go = hold(&model, "and now", "it still is");
     agent.type_line("and now").unwrap();
     model.wait_for_request(prompted("and now"), SOON).unwrap();
     let since = until(&bob, "the agent works", has_status("working")).remove(0)["since"].clone();
@@ -94,6 +113,7 @@ fn a_killed_agent_is_seen_for_its_lease_and_resumed_within_it_it_never_left() {
     let pid = rustix::process::Pid::from_raw(agent.pid().unwrap() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     drop(agent);
+    drop(let_go);
     assert_eq!(until(&bob, "its lease has only begun", has_status("dnd"))[0]["since"], since);
     let id = first.session_id().unwrap();
     claude.run_print("going on", &["--resume", &id]).unwrap();
