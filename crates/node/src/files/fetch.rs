@@ -1,6 +1,7 @@
 //! Fetching one file: from whoever has it, one after the other, from the last whole chunk on, until it is here or nobody
 //! gives it for a while. Must not show it before all of it is verified.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use std::time::{Duration, Instant};
 use parlor_api::{ApiError, ErrorKind};
 use parlor_core::engine::api::{Command, Places};
 use parlor_core::text::CleanText;
+use parlor_wire::PeerId;
 use parlor_wire::file::{self, FileAnswer, FileRequest};
-use parlor_wire::{PeerId, limits};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::intake::{Intake, Refused};
+use super::intake::{Intake, QUEUED_CHUNKS, Refused, Whole};
 use super::{Files, Progress, Shelf, Wanted, place};
 use crate::carriers::p2p::FileLink;
 use crate::errors;
@@ -31,8 +32,6 @@ const ANSWER: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Members that are tried though they are not linked: in a large room most are asleep.
 const UNLINKED_TRIED: usize = 4;
-/// Chunks that wait to be written: 2 MiB.
-const QUEUED_CHUNKS: usize = 32;
 /// Space that is left to everything else.
 const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -72,7 +71,7 @@ pub(super) async fn run(
         has_space(files, wanted, intake.done())?;
         intake = fetch(files, wanted, intake, told).await?;
     }
-    finish(files, wanted, intake, round.name, held.is_none()).await
+    finish(files, wanted, intake, round.name).await
 }
 
 async fn look(files: &Files, wanted: &Wanted) -> Result<Round, ApiError> {
@@ -191,7 +190,11 @@ async fn one_source(
     let (queue, chunks) = mpsc::channel(QUEUED_CHUNKS);
     let (first, left) = (intake.next_chunk(), intake.left());
     let told = told.clone();
-    let writing = tokio::task::spawn_blocking(move || take_in(intake, chunks, &told));
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut intake = intake;
+        let taken = intake.take_in(chunks, |done| told.send_modify(|progress| progress.done = done));
+        (intake, taken.err())
+    });
     read(link, wanted.file.length, first, left, queue).await;
     let (intake, refused) = writing.await.map_err(|_| errors::internal("writing a file broke"))?;
     let source = match refused {
@@ -233,37 +236,22 @@ async fn read(mut link: FileLink, length: u64, first: u64, left: u64, queue: mps
     }
 }
 
-fn take_in(
-    mut intake: Intake,
-    mut chunks: mpsc::Receiver<Vec<u8>>,
-    told: &watch::Sender<Progress>,
-) -> (Intake, Option<Refused>) {
-    while let Some(sealed) = chunks.blocking_recv() {
-        if let Err(refused) = intake.feed(&sealed) {
-            return (intake, Some(refused));
-        }
-        told.send_modify(|progress| progress.done = intake.done());
-    }
-    (intake, None)
-}
-
 async fn finish(
     files: &Arc<Files>,
     wanted: &Wanted,
     intake: Intake,
     name: CleanText,
-    keeps: bool,
 ) -> Result<PathBuf, ApiError> {
     let (shared, file) = (Arc::clone(files), wanted.clone());
     let work = move || {
-        let Some(plain) = intake.finish(&file) else {
+        let Some(Whole { plain, part }) = intake.finish(&file) else {
             shared.shelf.forget_part(&file.entry);
             return Ok(None);
         };
         let dir = place::make(&shared.rooms, &name, file.room)?;
         let path = place::put(plain, &dir, &file.file.disk_name)?;
-        if keeps {
-            keep(&shared.shelf, &file);
+        if let Some(part) = part {
+            keep(&shared.shelf, &part, &file);
         }
         Ok(Some((dir, path)))
     };
@@ -280,9 +268,9 @@ async fn finish(
 }
 
 /// Keeps the sealed copy for others. The file itself is verified and in its place, whatever becomes of the copy.
-fn keep(shelf: &Shelf, wanted: &Wanted) {
+fn keep(shelf: &Shelf, part: &File, wanted: &Wanted) {
     let blob = &wanted.file.blob;
-    let kept = shelf.hold_for(blob, &wanted.room).and_then(|()| shelf.keep_got(&wanted.entry, blob));
+    let kept = shelf.hold_for(blob, &wanted.room).and_then(|()| shelf.keep_got(part, &wanted.entry, blob));
     if let Err(error) = kept {
         tracing::warn!(%error, "the sealed copy of a file that was fetched is not kept");
         shelf.forget_part(&wanted.entry);
@@ -321,5 +309,3 @@ fn unreached(wanted: &Wanted, done: u64, lied: bool) -> ApiError {
     ApiError::new(ErrorKind::Unreached, format!("nobody who has this file was reached{kept}"))
         .hint("try again when its sender, or another who has it, is there: what is here is not fetched again")
 }
-
-const _: () = assert!(QUEUED_CHUNKS * limits::FILE_CHUNK_BYTES <= 4 * 1024 * 1024);

@@ -1,15 +1,22 @@
-//! Takes in the chunks of one file: each is authenticated as it comes, kept sealed for whoever asks next and written out in
-//! the same pass. What was taken in before a break is read again first. Blocking; must not reach a network.
+//! Takes in the chunks of one file: each is authenticated as it comes, written out, and kept sealed for whoever asks next,
+//! which is done beside: most of the work is writing. What was taken in before a break is read again first. Blocking; must
+//! not reach a network.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use parlor_core::crypto::Stream;
 use parlor_wire::file::{self, BlobNamer, SEALED_CHUNK_BYTES, TAG_BYTES};
 use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
 
 use super::{Shelf, Wanted, place};
+
+/// Chunks that wait to be opened, and again to be kept: half a megabyte each, which stays in the caches of a core.
+pub(super) const QUEUED_CHUNKS: usize = 8;
 
 /// Why a chunk was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +27,13 @@ pub(super) enum Refused {
     /// This machine could not write it.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// A file that has come.
+pub(super) struct Whole {
+    pub plain: NamedTempFile,
+    /// Its sealed copy. Nobody else writes to it for as long as this is held.
+    pub part: Option<File>,
 }
 
 /// A file that is coming.
@@ -75,11 +89,41 @@ impl Intake {
         Ok(kept)
     }
 
-    /// Takes in the next chunk.
-    pub(super) fn feed(&mut self, sealed: &[u8]) -> Result<(), Refused> {
-        self.open(sealed)?;
-        if let Some(part) = &mut self.part {
-            part.write_all(sealed)?;
+    /// Takes in chunks as they come, until no more do; `tell` hears how many bytes of the file are here. What opened
+    /// before one that does not is kept.
+    pub(super) fn take_in(
+        &mut self,
+        chunks: mpsc::Receiver<Vec<u8>>,
+        tell: impl Fn(u64),
+    ) -> Result<(), Refused> {
+        let part = self.part.take();
+        let taken = thread::scope(|scope| {
+            let (queue, opened) = sync_channel(QUEUED_CHUNKS);
+            let keeping = thread::Builder::new()
+                .name("keeps a file".into())
+                .spawn_scoped(scope, || keep(part.as_ref(), opened))?;
+            // The queue ends with this, and with it the other thread.
+            let opened = self.open_all(chunks, queue, tell);
+            let kept = keeping.join().unwrap_or_else(|_| Err(io::Error::other("keeping a file broke")));
+            kept.map_err(Refused::Io).and(opened)
+        });
+        self.part = part;
+        taken
+    }
+
+    /// Opens chunks and hands them on, until no more come or nobody takes them.
+    fn open_all(
+        &mut self,
+        mut chunks: mpsc::Receiver<Vec<u8>>,
+        opened: SyncSender<Vec<u8>>,
+        tell: impl Fn(u64),
+    ) -> Result<(), Refused> {
+        while let Some(sealed) = chunks.blocking_recv() {
+            self.open(&sealed)?;
+            if opened.send(sealed).is_err() {
+                break;
+            }
+            tell(self.done());
         }
         Ok(())
     }
@@ -122,9 +166,15 @@ impl Intake {
     }
 
     /// The whole file, if it is the one that was announced.
-    pub(super) fn finish(self, wanted: &Wanted) -> Option<NamedTempFile> {
-        (self.is_whole() && self.namer.name() == wanted.file.blob).then_some(self.plain)
+    pub(super) fn finish(self, wanted: &Wanted) -> Option<Whole> {
+        let is_it = self.is_whole() && self.namer.name() == wanted.file.blob;
+        is_it.then_some(Whole { plain: self.plain, part: self.part })
     }
+}
+
+/// Writes what was opened behind what is there already.
+fn keep(mut part: Option<&File>, opened: Receiver<Vec<u8>>) -> io::Result<()> {
+    opened.iter().try_for_each(|sealed| part.as_mut().map_or(Ok(()), |part| part.write_all(&sealed)))
 }
 
 #[cfg(test)]
@@ -151,21 +201,67 @@ mod tests {
         Wanted { room: RoomId([1; 32]), entry: EntryId([entry; 32]), peer: PeerId([2; 32]), file }
     }
 
-    #[test]
-    fn a_second_announcement_of_a_file_with_a_wrong_key_or_length_leaves_the_fetch_of_the_first_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("plan");
+    /// What a source that gives these bytes gives.
+    fn chunks(bytes: &[u8]) -> mpsc::Receiver<Vec<u8>> {
+        let (queue, chunks) = mpsc::channel(QUEUED_CHUNKS);
+        bytes.chunks(SEALED_CHUNK_BYTES).for_each(|chunk| queue.blocking_send(chunk.to_vec()).unwrap());
+        chunks
+    }
+
+    /// A file of 200,000 bytes, what it is announced as, and its sealed bytes.
+    fn sealed(dir: &Path) -> (Sealing, Vec<u8>) {
+        let path = dir.join("plan");
         std::fs::write(&path, vec![7; 200_000]).unwrap();
-        let from = Shelf::at(dir.path().join("from"));
+        let from = Shelf::at(dir.join("from"));
         let sealed =
             seal(File::open(path).unwrap(), &from, false, &CancellationToken::new(), |_| ()).unwrap();
         let bytes = std::fs::read(from.find(&sealed.blob).unwrap()).unwrap();
+        (sealed, bytes)
+    }
 
+    #[test]
+    fn what_opened_before_a_chunk_that_does_not_is_kept_and_gone_on_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sealed, bytes) = sealed(dir.path());
+        let to = Shelf::at(dir.path().join("to"));
+        let wanted = wanted(1, &sealed, &sealed.key, sealed.length);
+        let mut altered = bytes.clone();
+        altered[2 * SEALED_CHUNK_BYTES] ^= 1;
+        let mut intake = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
+        assert!(matches!(intake.take_in(chunks(&altered), |_| ()), Err(Refused::Altered)));
+        assert_eq!(intake.next_chunk(), 2);
+        drop(intake);
+        let mut again = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
+        assert_eq!(again.next_chunk(), 2);
+        let told = std::cell::RefCell::new(Vec::new());
+        let rest = chunks(&bytes[2 * SEALED_CHUNK_BYTES..]);
+        again.take_in(rest, |done| told.borrow_mut().push(done)).unwrap();
+        assert_eq!(told.into_inner(), [3 * 65_536, 200_000]);
+        let whole = again.finish(&wanted).unwrap();
+        assert_eq!(std::fs::read(whole.plain.path()).unwrap(), vec![7; 200_000]);
+    }
+
+    #[test]
+    fn a_sealed_copy_that_cannot_be_written_ends_the_fetch() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sealed, bytes) = sealed(dir.path());
+        let to = Shelf::at(dir.path().join("to"));
+        let wanted = wanted(1, &sealed, &sealed.key, sealed.length);
+        let mut intake = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
+        // Opened to be read alone: writing to it fails as on a disk that is full.
+        intake.part = Some(File::open(dir.path().join("plan")).unwrap());
+        assert!(matches!(intake.take_in(chunks(&bytes), |_| ()), Err(Refused::Io(_))));
+    }
+
+    #[test]
+    fn a_second_announcement_of_a_file_with_a_wrong_key_or_length_leaves_the_fetch_of_the_first_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sealed, bytes) = sealed(dir.path());
         let to = Shelf::at(dir.path().join("to"));
         let right = wanted(1, &sealed, &sealed.key, sealed.length);
         let mut intake = Intake::begin(&to, dir.path(), &right, None).unwrap();
-        let mut chunks = bytes.chunks(SEALED_CHUNK_BYTES);
-        intake.feed(chunks.next().unwrap()).unwrap();
+        let (first, rest) = bytes.split_at(SEALED_CHUNK_BYTES);
+        intake.take_in(chunks(first), |_| ()).unwrap();
         for wrong in [
             wanted(2, &sealed, &FileKey::new([9; 32]), sealed.length),
             wanted(3, &sealed, &sealed.key, 1 << 36),
@@ -173,9 +269,9 @@ mod tests {
             drop(Intake::begin(&to, dir.path(), &wrong, None).unwrap());
             to.forget_part(&wrong.entry);
         }
-        chunks.for_each(|chunk| intake.feed(chunk).unwrap());
-        assert!(intake.finish(&right).is_some());
-        to.keep_got(&right.entry, &sealed.blob).unwrap();
+        intake.take_in(chunks(rest), |_| ()).unwrap();
+        let whole = intake.finish(&right).unwrap();
+        to.keep_got(&whole.part.unwrap(), &right.entry, &sealed.blob).unwrap();
         assert_eq!(std::fs::read(to.find(&sealed.blob).unwrap()).unwrap(), bytes);
     }
 }

@@ -21,10 +21,10 @@ use crate::carriers::p2p::FileStream;
 const ASKING: Duration = Duration::from_secs(10);
 /// How long it may take to take a piece.
 const TAKING: Duration = Duration::from_secs(30);
-/// What is read and sent at once.
-const PIECE_BYTES: usize = 512 * 1024;
+/// What is read and sent at once: what is sealed for the wire next is still in the caches of a core.
+const PIECE_BYTES: usize = 128 * 1024;
 /// After so many pieces it is looked again whether the peer is still a member.
-const LOOK_AGAIN: usize = 32;
+const LOOK_AGAIN: usize = 128;
 
 /// Serves callers until the carriers end.
 pub(super) async fn run(files: Arc<Files>, mut callers: mpsc::Receiver<FileStream>) {

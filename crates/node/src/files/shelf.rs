@@ -3,11 +3,10 @@
 //! Must not open one.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use parlor_wire::file::BlobNamer;
 use parlor_wire::ids::{BodyHash, base32};
 use parlor_wire::{EntryId, RoomId};
 use tempfile::NamedTempFile;
@@ -18,8 +17,6 @@ pub(crate) const OWN_QUOTA_BYTES: u64 = 128 * 1024 * 1024 * 1024;
 pub(crate) const GOT_QUOTA_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Parts of what is being fetched, in number; each may grow to the length that was announced.
 const MAX_PARTS: usize = 64;
-/// What is read at once of what is named again.
-const PIECE_BYTES: usize = 256 * 1024;
 /// What is sealed and not announced yet.
 const NEW: &str = "new";
 /// What has come of a file.
@@ -54,17 +51,6 @@ fn listed(dir: &Path) -> Vec<(PathBuf, u64)> {
         .collect();
     found.sort();
     found.into_iter().map(|(_, path, len)| (path, len)).collect()
-}
-
-/// The name of what lies sealed in a file.
-fn named(path: &Path) -> io::Result<BodyHash> {
-    let (mut file, mut namer, mut piece) = (File::open(path)?, BlobNamer::default(), vec![0; PIECE_BYTES]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(namer.name()),
-            len => namer.update(&piece[..len]),
-        }
-    }
 }
 
 /// The sealed file that lies under a name.
@@ -159,7 +145,8 @@ impl Shelf {
         self.got.join(base32().encode(&entry.0)).with_extension(PART)
     }
 
-    /// What has come of a file that is being fetched, to be read and written on.
+    /// What has come of a file that is being fetched, to be read and written on by nobody else for as long as it is open: a
+    /// fetch that was given up may still be writing the last it got, and is waited for.
     pub(crate) fn part(&self, entry: &EntryId) -> io::Result<File> {
         make(&self.got)?;
         let path = self.part_path(entry);
@@ -170,7 +157,9 @@ impl Shelf {
         }
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)
+        let part = options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+        part.lock()?;
+        Ok(part)
     }
 
     /// Throws away what has come.
@@ -178,16 +167,14 @@ impl Shelf {
         _ = std::fs::remove_file(self.part_path(entry));
     }
 
-    /// All of it has come: it is held for others if it is what was announced, and the oldest such give way.
-    pub(crate) fn keep_got(&self, entry: &EntryId, blob: &BodyHash) -> io::Result<()> {
-        let part = self.part_path(entry);
-        if named(&part)? != *blob {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is not the sealed file that was announced",
-            ));
+    /// All of it has come into `part`, and is what was announced: it is held for others, and the oldest such give way.
+    pub(crate) fn keep_got(&self, part: &File, entry: &EntryId, blob: &BodyHash) -> io::Result<()> {
+        let path = self.part_path(entry);
+        if std::fs::symlink_metadata(&path)?.ino() != part.metadata()?.ino() {
+            // Only what was written there is known to be the file.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "another file was put in its place"));
         }
-        std::fs::rename(part, self.got.join(name(blob)))?;
+        std::fs::rename(path, self.got.join(name(blob)))?;
         self.make_room(GOT_QUOTA_BYTES);
         Ok(())
     }
@@ -237,12 +224,12 @@ mod tests {
     }
 
     fn got(shelf: &Shelf, number: u8, len: usize) -> BodyHash {
-        let (entry, bytes, mut namer) = (EntryId([number; 32]), vec![number; len], BlobNamer::default());
-        shelf.part(&entry).unwrap().write_all(&bytes).unwrap();
-        namer.update(&bytes);
-        shelf.hold_for(&namer.name(), &ROOM).unwrap();
-        shelf.keep_got(&entry, &namer.name()).unwrap();
-        namer.name()
+        let (entry, blob) = (EntryId([number; 32]), BodyHash([number; 32]));
+        let mut part = shelf.part(&entry).unwrap();
+        part.write_all(&vec![number; len]).unwrap();
+        shelf.hold_for(&blob, &ROOM).unwrap();
+        shelf.keep_got(&part, &entry, &blob).unwrap();
+        blob
     }
 
     #[test]
@@ -277,12 +264,26 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_copy_that_is_not_what_was_announced_is_not_held() {
+    fn a_sealed_copy_that_was_put_in_the_place_of_what_came_is_not_held() {
         let (_dir, shelf) = shelf();
         let (entry, blob) = (EntryId([3; 32]), BodyHash([4; 32]));
-        shelf.part(&entry).unwrap().write_all(b"something else").unwrap();
-        assert!(shelf.keep_got(&entry, &blob).is_err());
+        let part = shelf.part(&entry).unwrap();
+        let other = shelf.got.join("other");
+        std::fs::write(&other, b"something else").unwrap();
+        std::fs::rename(other, shelf.part_path(&entry)).unwrap();
+        assert!(shelf.keep_got(&part, &entry, &blob).is_err());
         assert_eq!(shelf.find(&blob), None);
+    }
+
+    #[test]
+    fn what_has_come_of_a_file_is_written_to_by_one_fetch_alone() {
+        let (_dir, shelf) = shelf();
+        let entry = EntryId([3; 32]);
+        let part = shelf.part(&entry).unwrap();
+        let second = File::open(shelf.part_path(&entry)).unwrap();
+        assert!(matches!(second.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
+        drop(part);
+        second.try_lock().unwrap();
     }
 
     #[test]
