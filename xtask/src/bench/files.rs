@@ -40,7 +40,10 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         // Memory is not what is measured: what was dropped goes again.
         remove_all(&alice.home().join("blobs/own"))?;
     }
-    let spread = |values: Vec<f64>| Spread::of(values).ok_or("no runs");
+    let speeds = |what: &str, values, bar| -> Result<Row> {
+        let measured = Spread::of(values).ok_or("no runs")?;
+        Ok(Row { what: what.into(), unit: "MB/s", measured, bar })
+    };
     let rss = |who: &str, value| Row {
         what: format!("{who} of a file of 1 GiB: highest RSS"),
         unit: "MiB",
@@ -48,24 +51,13 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         bar: Some(Bar::AtMost(Judged::Median, RSS_BAR_MIB)),
     };
     Ok(vec![
-        Row {
-            what: "1 GiB dropped: read, looked through, sealed, durable".into(),
-            unit: "MB/s",
-            measured: spread(sealed)?,
-            bar: None,
-        },
-        Row {
-            what: "1 GiB fetched over loopback, into memory as it is found".into(),
-            unit: "MB/s",
-            measured: spread(fetched_cold)?,
-            bar: None,
-        },
-        Row {
-            what: "1 GiB fetched over loopback: verified, kept, written".into(),
-            unit: "MB/s",
-            measured: spread(fetched)?,
-            bar: Some(Bar::AtLeast(Judged::Median, SPEED_BAR)),
-        },
+        speeds("1 GiB dropped: read, looked through, sealed, durable", sealed, None)?,
+        speeds("1 GiB fetched over loopback, into memory as it is found", fetched_cold, None)?,
+        speeds(
+            "1 GiB fetched over loopback: verified, kept, written",
+            fetched,
+            Some(Bar::AtLeast(Judged::Median, SPEED_BAR)),
+        )?,
         rss("sender", peak_rss_mib(alice.node_pid()?)?),
         rss("receiver", peak_rss_mib(bob.node_pid()?)?),
     ])

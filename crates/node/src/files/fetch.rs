@@ -178,7 +178,7 @@ async fn fetch(
 async fn one_source(
     files: &Arc<Files>,
     wanted: &Wanted,
-    intake: Intake,
+    mut intake: Intake,
     (peer, places, near): (PeerId, &Places, bool),
     told: &watch::Sender<Progress>,
 ) -> Result<(Intake, Source), ApiError> {
@@ -191,7 +191,6 @@ async fn one_source(
     let (first, left) = (intake.next_chunk(), intake.left());
     let told = told.clone();
     let writing = tokio::task::spawn_blocking(move || {
-        let mut intake = intake;
         let taken = intake.take_in(chunks, |done| told.send_modify(|progress| progress.done = done));
         (intake, taken.err())
     });

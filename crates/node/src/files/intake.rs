@@ -173,8 +173,13 @@ impl Intake {
 }
 
 /// Writes what was opened behind what is there already.
-fn keep(mut part: Option<&File>, opened: Receiver<Vec<u8>>) -> io::Result<()> {
-    opened.iter().try_for_each(|sealed| part.as_mut().map_or(Ok(()), |part| part.write_all(&sealed)))
+fn keep(part: Option<&File>, opened: Receiver<Vec<u8>>) -> io::Result<()> {
+    for sealed in opened {
+        if let Some(mut part) = part {
+            part.write_all(&sealed)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -183,18 +188,19 @@ mod tests {
     use parlor_core::crypto::FileKey;
     use parlor_core::engine::api::FileView;
     use parlor_core::text::{Mode, clean};
+    use parlor_wire::ids::BodyHash;
     use parlor_wire::{EntryId, PeerId, RoomId};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::seal::{Sealing, seal};
+    use super::super::seal::seal;
     use super::*;
 
-    fn wanted(entry: u8, sealed: &Sealing, key: &FileKey, length: u64) -> Wanted {
+    fn wanted(entry: u8, blob: BodyHash, key: &FileKey, length: u64) -> Wanted {
         let file = FileView {
             name: clean("plan", Mode::Line { limit_chars: 99 }),
             disk_name: "plan".into(),
             length,
-            blob: sealed.blob,
+            blob,
             key: key.clone(),
             path: None,
         };
@@ -208,23 +214,21 @@ mod tests {
         chunks
     }
 
-    /// A file of 200,000 bytes, what it is announced as, and its sealed bytes.
-    fn sealed(dir: &Path) -> (Sealing, Vec<u8>) {
+    /// A file of 200,000 bytes as it is announced, its sealed bytes, and where it is to be held.
+    fn announced(dir: &Path) -> (Wanted, Vec<u8>, Shelf) {
         let path = dir.join("plan");
         std::fs::write(&path, vec![7; 200_000]).unwrap();
         let from = Shelf::at(dir.join("from"));
         let sealed =
             seal(File::open(path).unwrap(), &from, false, &CancellationToken::new(), |_| ()).unwrap();
         let bytes = std::fs::read(from.find(&sealed.blob).unwrap()).unwrap();
-        (sealed, bytes)
+        (wanted(1, sealed.blob, &sealed.key, sealed.length), bytes, Shelf::at(dir.join("to")))
     }
 
     #[test]
     fn what_opened_before_a_chunk_that_does_not_is_kept_and_gone_on_from() {
         let dir = tempfile::tempdir().unwrap();
-        let (sealed, bytes) = sealed(dir.path());
-        let to = Shelf::at(dir.path().join("to"));
-        let wanted = wanted(1, &sealed, &sealed.key, sealed.length);
+        let (wanted, bytes, to) = announced(dir.path());
         let mut altered = bytes.clone();
         altered[2 * SEALED_CHUNK_BYTES] ^= 1;
         let mut intake = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
@@ -244,9 +248,7 @@ mod tests {
     #[test]
     fn a_sealed_copy_that_cannot_be_written_ends_the_fetch() {
         let dir = tempfile::tempdir().unwrap();
-        let (sealed, bytes) = sealed(dir.path());
-        let to = Shelf::at(dir.path().join("to"));
-        let wanted = wanted(1, &sealed, &sealed.key, sealed.length);
+        let (wanted, bytes, to) = announced(dir.path());
         let mut intake = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
         // Opened to be read alone: writing to it fails as on a disk that is full.
         intake.part = Some(File::open(dir.path().join("plan")).unwrap());
@@ -256,22 +258,20 @@ mod tests {
     #[test]
     fn a_second_announcement_of_a_file_with_a_wrong_key_or_length_leaves_the_fetch_of_the_first_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let (sealed, bytes) = sealed(dir.path());
-        let to = Shelf::at(dir.path().join("to"));
-        let right = wanted(1, &sealed, &sealed.key, sealed.length);
+        let (right, bytes, to) = announced(dir.path());
         let mut intake = Intake::begin(&to, dir.path(), &right, None).unwrap();
         let (first, rest) = bytes.split_at(SEALED_CHUNK_BYTES);
         intake.take_in(chunks(first), |_| ()).unwrap();
         for wrong in [
-            wanted(2, &sealed, &FileKey::new([9; 32]), sealed.length),
-            wanted(3, &sealed, &sealed.key, 1 << 36),
+            wanted(2, right.file.blob, &FileKey::new([9; 32]), right.file.length),
+            wanted(3, right.file.blob, &right.file.key, 1 << 36),
         ] {
             drop(Intake::begin(&to, dir.path(), &wrong, None).unwrap());
             to.forget_part(&wrong.entry);
         }
         intake.take_in(chunks(rest), |_| ()).unwrap();
         let whole = intake.finish(&right).unwrap();
-        to.keep_got(&whole.part.unwrap(), &right.entry, &sealed.blob).unwrap();
-        assert_eq!(std::fs::read(to.find(&sealed.blob).unwrap()).unwrap(), bytes);
+        to.keep_got(&whole.part.unwrap(), &right.entry, &right.file.blob).unwrap();
+        assert_eq!(std::fs::read(to.find(&right.file.blob).unwrap()).unwrap(), bytes);
     }
 }
