@@ -54,7 +54,7 @@ pub fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         speeds("1 GiB dropped: read, looked through, sealed, durable", sealed, None)?,
         speeds("1 GiB fetched over loopback, into memory as it is found", fetched_cold, None)?,
         speeds(
-            "1 GiB fetched over loopback: verified, kept, written",
+            "1 GiB fetched over loopback, into memory just written to",
             fetched,
             Some(Bar::AtLeast(Judged::Median, SPEED_BAR)),
         )?,

@@ -65,9 +65,8 @@ pub(super) async fn run(
     // Never closed, so always given.
     let _turn = files.downloads.acquire().await;
     let round = look(files, wanted).await?;
-    let held = files.shelf.find(&wanted.file.blob);
-    let mut intake = begin(files, wanted, round.name.clone(), held.clone()).await?;
-    if held.is_none() || !intake.is_whole() {
+    let mut intake = begin(files, wanted, &round.name).await?;
+    if !intake.is_whole() {
         has_space(files, wanted, intake.done())?;
         intake = fetch(files, wanted, intake, told).await?;
     }
@@ -105,18 +104,22 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| failed(files, wanted, &error))
 }
 
-async fn begin(
-    files: &Arc<Files>,
-    wanted: &Wanted,
-    name: CleanText,
-    held: Option<PathBuf>,
-) -> Result<Intake, ApiError> {
-    let (shared, file) = (Arc::clone(files), wanted.clone());
-    let work = move || {
-        let dir = place::make(&shared.rooms, &name, file.room)?;
-        Intake::begin(&shared.shelf, &dir, &file, held.as_deref())
-    };
-    blocking(work, wanted, files).await
+/// What is here of it. A fetch of it that was given up may still be writing its last, and is waited for.
+async fn begin(files: &Arc<Files>, wanted: &Wanted, name: &CleanText) -> Result<Intake, ApiError> {
+    loop {
+        let (shared, file, name) = (Arc::clone(files), wanted.clone(), name.clone());
+        let work = move || {
+            let dir = place::make(&shared.rooms, &name, file.room)?;
+            match Intake::begin(&shared.shelf, &dir, &file) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                begun => begun.map(Some),
+            }
+        };
+        if let Some(intake) = blocking(work, wanted, files).await? {
+            return Ok(intake);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// A disk that cannot hold it is said to be full before it is.

@@ -39,7 +39,7 @@ pub(super) struct Whole {
 /// A file that is coming.
 pub(super) struct Intake {
     length: u64,
-    /// None where the sealed file is held already.
+    /// None where the sealed file is held already, and where writing to it failed: it may lack a chunk that was opened.
     part: Option<File>,
     plain: NamedTempFile,
     stream: Stream,
@@ -48,28 +48,35 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Goes on from what has come before, or from a sealed file that is held.
-    pub(super) fn begin(shelf: &Shelf, dir: &Path, wanted: &Wanted, held: Option<&Path>) -> io::Result<Self> {
-        let stream = Stream::new(&wanted.file.key).map_err(|_| io::Error::other("a key that is none"))?;
-        let mut intake = Self {
-            length: wanted.file.length,
-            part: None,
-            plain: place::begin(dir)?,
-            stream,
-            namer: BlobNamer::default(),
-            chunk: Vec::with_capacity(SEALED_CHUNK_BYTES),
-        };
-        if let Some(held) = held {
+    /// Of a sealed file that is held, or else from what has come before on. A held one that does not open to its end is not
+    /// used: it is damaged, or announced here with another key.
+    pub(super) fn begin(shelf: &Shelf, dir: &Path, wanted: &Wanted) -> io::Result<Self> {
+        if let Some(held) = shelf.find(&wanted.file.blob) {
+            let mut intake = Self::new(dir, wanted)?;
             intake.replay(&mut File::open(held)?)?;
-            return Ok(intake);
+            if intake.is_whole() {
+                return Ok(intake);
+            }
         }
         let mut part = shelf.part(&wanted.entry)?;
+        let mut intake = Self::new(dir, wanted)?;
         let kept = intake.replay(&mut part)?;
         // From the last whole chunk on; what lies behind it came incomplete or not at all.
         part.set_len(kept)?;
         part.seek(SeekFrom::Start(kept))?;
         intake.part = Some(part);
         Ok(intake)
+    }
+
+    fn new(dir: &Path, wanted: &Wanted) -> io::Result<Self> {
+        Ok(Self {
+            length: wanted.file.length,
+            part: None,
+            plain: place::begin(dir)?,
+            stream: Stream::new(&wanted.file.key).map_err(|_| io::Error::other("a key that is none"))?,
+            namer: BlobNamer::default(),
+            chunk: Vec::with_capacity(SEALED_CHUNK_BYTES),
+        })
     }
 
     /// Reads chunks from a file for as long as they are whole; how many sealed bytes they have.
@@ -96,18 +103,20 @@ impl Intake {
         chunks: mpsc::Receiver<Vec<u8>>,
         tell: impl Fn(u64),
     ) -> Result<(), Refused> {
-        let part = self.part.take();
-        let taken = thread::scope(|scope| {
+        // Without it nothing is taken in that could not be kept.
+        let Some(mut part) = self.part.take() else { return Ok(()) };
+        let (kept, taken) = thread::scope(|scope| {
             let (queue, opened) = sync_channel(QUEUED_CHUNKS);
             let keeping = thread::Builder::new()
                 .name("keeps a file".into())
-                .spawn_scoped(scope, || keep(part.as_ref(), opened))?;
+                .spawn_scoped(scope, || keep(&mut part, opened))?;
             // The queue ends with this, and with it the other thread.
-            let opened = self.open_all(chunks, queue, tell);
+            let taken = self.open_all(chunks, queue, tell);
             let kept = keeping.join().unwrap_or_else(|_| Err(io::Error::other("keeping a file broke")));
-            kept.map_err(Refused::Io).and(opened)
-        });
-        self.part = part;
+            Ok::<_, io::Error>((kept, taken))
+        })?;
+        kept?;
+        self.part = Some(part);
         taken
     }
 
@@ -173,13 +182,8 @@ impl Intake {
 }
 
 /// Writes what was opened behind what is there already.
-fn keep(part: Option<&File>, opened: Receiver<Vec<u8>>) -> io::Result<()> {
-    for sealed in opened {
-        if let Some(mut part) = part {
-            part.write_all(&sealed)?;
-        }
-    }
-    Ok(())
+fn keep(part: &mut File, opened: Receiver<Vec<u8>>) -> io::Result<()> {
+    opened.iter().try_for_each(|sealed| part.write_all(&sealed))
 }
 
 #[cfg(test)]
@@ -231,11 +235,11 @@ mod tests {
         let (wanted, bytes, to) = announced(dir.path());
         let mut altered = bytes.clone();
         altered[2 * SEALED_CHUNK_BYTES] ^= 1;
-        let mut intake = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
+        let mut intake = Intake::begin(&to, dir.path(), &wanted).unwrap();
         assert!(matches!(intake.take_in(chunks(&altered), |_| ()), Err(Refused::Altered)));
         assert_eq!(intake.next_chunk(), 2);
         drop(intake);
-        let mut again = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
+        let mut again = Intake::begin(&to, dir.path(), &wanted).unwrap();
         assert_eq!(again.next_chunk(), 2);
         let told = std::cell::RefCell::new(Vec::new());
         let rest = chunks(&bytes[2 * SEALED_CHUNK_BYTES..]);
@@ -249,24 +253,44 @@ mod tests {
     fn a_sealed_copy_that_cannot_be_written_ends_the_fetch() {
         let dir = tempfile::tempdir().unwrap();
         let (wanted, bytes, to) = announced(dir.path());
-        let mut intake = Intake::begin(&to, dir.path(), &wanted, None).unwrap();
+        let mut intake = Intake::begin(&to, dir.path(), &wanted).unwrap();
         // Opened to be read alone: writing to it fails as on a disk that is full.
         intake.part = Some(File::open(dir.path().join("plan")).unwrap());
         assert!(matches!(intake.take_in(chunks(&bytes), |_| ()), Err(Refused::Io(_))));
+        assert!(intake.part.is_none(), "nothing is kept of which a chunk may lack");
+    }
+
+    #[test]
+    fn a_held_copy_that_is_damaged_is_fetched_and_kept_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (wanted, bytes, to) = announced(dir.path());
+        let blob = wanted.file.blob;
+        let fetch = || {
+            let mut intake = Intake::begin(&to, dir.path(), &wanted).unwrap();
+            intake.take_in(chunks(&bytes), |_| ()).unwrap();
+            let whole = intake.finish(&wanted).unwrap();
+            to.keep_got(&whole.part.unwrap(), &wanted.entry, &blob).unwrap();
+            to.find(&blob).unwrap()
+        };
+        let held = fetch();
+        assert!(Intake::begin(&to, dir.path(), &wanted).unwrap().is_whole());
+        // As a machine that lost its power may leave it.
+        File::options().write(true).open(&held).unwrap().set_len(SEALED_CHUNK_BYTES as u64 + 7).unwrap();
+        assert_eq!(std::fs::read(fetch()).unwrap(), bytes);
     }
 
     #[test]
     fn a_second_announcement_of_a_file_with_a_wrong_key_or_length_leaves_the_fetch_of_the_first_alone() {
         let dir = tempfile::tempdir().unwrap();
         let (right, bytes, to) = announced(dir.path());
-        let mut intake = Intake::begin(&to, dir.path(), &right, None).unwrap();
+        let mut intake = Intake::begin(&to, dir.path(), &right).unwrap();
         let (first, rest) = bytes.split_at(SEALED_CHUNK_BYTES);
         intake.take_in(chunks(first), |_| ()).unwrap();
         for wrong in [
             wanted(2, right.file.blob, &FileKey::new([9; 32]), right.file.length),
             wanted(3, right.file.blob, &right.file.key, 1 << 36),
         ] {
-            drop(Intake::begin(&to, dir.path(), &wrong, None).unwrap());
+            drop(Intake::begin(&to, dir.path(), &wrong).unwrap());
             to.forget_part(&wrong.entry);
         }
         intake.take_in(chunks(rest), |_| ()).unwrap();

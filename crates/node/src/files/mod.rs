@@ -141,7 +141,10 @@ impl Files {
                 end = fetch::run(&files, &wanted, &told) => Some(end),
                 () = all_gone => None,
             };
-            locked(&files.fetching).remove(&entry);
+            if end.is_some() {
+                // Given up, it is off the list, and another fetch of the same may be on it.
+                locked(&files.fetching).remove(&entry);
+            }
             told.send_modify(|progress| progress.end = end);
         });
         Ok(progress)

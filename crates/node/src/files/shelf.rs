@@ -63,6 +63,16 @@ fn is_called(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found == ending)
 }
 
+/// Whether what is open is what lies at a path.
+fn lies_at(file: &File, path: &Path) -> io::Result<bool> {
+    let of = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match std::fs::symlink_metadata(path) {
+        Ok(there) => Ok(of(there) == of(file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl Shelf {
     pub(crate) fn at(dir: PathBuf) -> Self {
         Self { own: dir.join("own"), got: dir.join("got"), rooms: dir.join("rooms") }
@@ -145,21 +155,39 @@ impl Shelf {
         self.got.join(base32().encode(&entry.0)).with_extension(PART)
     }
 
-    /// What has come of a file that is being fetched, to be read and written on by nobody else for as long as it is open: a
-    /// fetch that was given up may still be writing the last it got, and is waited for.
+    /// What has come of a file that is being fetched, to be read and written on by nobody else for as long as it is open:
+    /// while another has it, this would block.
     pub(crate) fn part(&self, entry: &EntryId) -> io::Result<File> {
         make(&self.got)?;
         let path = self.part_path(entry);
-        let parts: Vec<_> = listed(&self.got).into_iter().filter(|(path, _)| is_called(path, PART)).collect();
-        if !path.exists() && parts.len() >= MAX_PARTS {
-            // What nobody went on with longest is begun anew, should it be wanted again.
-            parts.first().map(|(oldest, _)| std::fs::remove_file(oldest)).transpose()?;
+        if !path.exists() {
+            self.make_room_for_part();
         }
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let part = options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
-        part.lock()?;
+        let part = options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(&path)?;
+        part.try_lock()?;
+        if !lies_at(&part, &path)? {
+            // Who had it has put it elsewhere meanwhile, or thrown it away.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         Ok(part)
+    }
+
+    /// The part that nobody went on with longest, and nobody has open, gives way: its file is begun anew, should it be
+    /// wanted again.
+    fn make_room_for_part(&self) {
+        let parts: Vec<_> = listed(&self.got).into_iter().filter(|(path, _)| is_called(path, PART)).collect();
+        if parts.len() < MAX_PARTS {
+            return;
+        }
+        for (path, _) in parts {
+            // Locked until it is gone: nobody begins to write to it meanwhile.
+            let part = File::open(&path).ok().filter(|part| part.try_lock().is_ok());
+            if part.is_some_and(|_part| std::fs::remove_file(&path).is_ok()) {
+                return;
+            }
+        }
     }
 
     /// Throws away what has come.
@@ -170,10 +198,12 @@ impl Shelf {
     /// All of it has come into `part`, and is what was announced: it is held for others, and the oldest such give way.
     pub(crate) fn keep_got(&self, part: &File, entry: &EntryId, blob: &BodyHash) -> io::Result<()> {
         let path = self.part_path(entry);
-        if std::fs::symlink_metadata(&path)?.ino() != part.metadata()?.ino() {
+        if !lies_at(part, &path)? {
             // Only what was written there is known to be the file.
             return Err(io::Error::new(io::ErrorKind::InvalidData, "another file was put in its place"));
         }
+        // A copy that a loss of power left incomplete would be given to others.
+        part.sync_data()?;
         std::fs::rename(path, self.got.join(name(blob)))?;
         self.make_room(GOT_QUOTA_BYTES);
         Ok(())
@@ -280,10 +310,24 @@ mod tests {
         let (_dir, shelf) = shelf();
         let entry = EntryId([3; 32]);
         let part = shelf.part(&entry).unwrap();
-        let second = File::open(shelf.part_path(&entry)).unwrap();
-        assert!(matches!(second.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
+        assert_eq!(shelf.part(&entry).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(part);
-        second.try_lock().unwrap();
+        shelf.part(&entry).unwrap();
+    }
+
+    #[test]
+    fn the_oldest_part_that_nobody_writes_to_gives_way() {
+        let (_dir, shelf) = shelf();
+        let entries: Vec<_> = (0..MAX_PARTS as u8).map(|n| EntryId([n; 32])).collect();
+        let mut parts: Vec<_> = entries.iter().map(|entry| shelf.part(entry).unwrap()).collect();
+        for (age, part) in parts.iter().rev().enumerate() {
+            let written = std::time::SystemTime::now() - std::time::Duration::from_secs(60 * age as u64);
+            part.set_modified(written).unwrap();
+        }
+        parts.truncate(1);
+        shelf.part(&EntryId([99; 32])).unwrap();
+        let left: Vec<_> = entries.iter().map(|entry| shelf.part_path(entry).exists()).collect();
+        assert_eq!((&left[..2], left[2..].contains(&false)), (&[true, false][..], false));
     }
 
     #[test]
